@@ -1,0 +1,222 @@
+"""The answering path, top to bottom: lease -> claim -> notice -> compose -> commit -> send.
+
+The unit of work is a person. Everything they wrote that has been quiet for the burst wait gets one
+answer, written in one commit with its citations and its outgoing message, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from functools import lru_cache
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from conversations import compose, delivery, handover, reply_text
+from conversations.draft import Draft
+from conversations.models import Answer, Citation, Contact, Handover, HoldingNotice, InboundMessage
+from jeevo.ids import new_id
+from knowledge.models import UnansweredQuestion
+
+log = structlog.get_logger(__name__)
+Status = InboundMessage.Status
+
+LEASE = timedelta(seconds=60)
+MOST_ATTEMPTS = 3
+LONGEST_BACK_OFF = timedelta(seconds=30)
+# A key handed to the broker may be lost with it; after this long it is handed out again.
+HANDED_FOR = timedelta(seconds=20)
+
+
+class LeaseLost(Exception):
+    """Another worker took this person over; nothing was written."""
+
+
+def answer_contact(key: UUID) -> None:
+    """Answer what this person wrote and has not been answered. Does nothing when another worker has the lease."""
+    token = new_id()
+    started = timezone.now()
+    if not Contact.objects.free(started).filter(pk=key).update(lease_token=token, lease_until=started + LEASE):
+        return
+    try:
+        contact = Contact.objects.get(pk=key)
+        messages = claim(contact, now=started)
+        if messages:
+            _answer(contact, messages, token=token)
+    except LeaseLost:
+        log.warning("lease lost", contact=str(key))
+    finally:
+        Contact.objects.filter(pk=key, lease_token=token).update(lease_token=None, lease_until=None)
+
+
+def claim(contact: Contact, *, now: datetime) -> list[InboundMessage]:
+    """This person's open messages, attempts counted before any work, so that a crash counts too."""
+    quiet = now - timedelta(seconds=settings.ENVIRONMENT.burst_seconds)
+    rows = InboundMessage.objects.filter(contact=contact, status__in=[Status.WAITING, Status.PROCESSING])
+    if rows.filter(received_at__gt=quiet).exists() or rows.filter(retry_at__gt=now).exists():
+        return []
+    rows.update(status=Status.PROCESSING, attempts=F("attempts") + 1)
+    return list(rows.order_by("received_at", "id"))
+
+
+def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) -> None:
+    if any(message.attempts > MOST_ATTEMPTS for message in messages):
+        _give_up(contact, messages, token=token)
+        return
+    _pool(os.getpid()).submit(delivery.mark_read, messages[-1].wamid)
+    try:
+        draft = _draft(contact, messages)
+        outgoing = commit(contact, messages, draft, token=token, now=timezone.now())
+    except LeaseLost:
+        raise
+    except Exception:
+        _back_off(messages, now=timezone.now())
+        raise
+    if outgoing is not None:
+        delivery.send(outgoing)
+
+
+def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
+    now = timezone.now()
+    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    if notice is not None:
+        return compose.holding(notice.text, contact.language)
+    return compose.for_burst(messages, country=contact.country, default_language=contact.language)
+
+
+def commit(
+    contact: Contact, messages: list[InboundMessage], draft: Draft, *, token: UUID | None, now: datetime, urgent: bool = False
+) -> UUID | None:
+    """Answer, citations, outgoing message and the messages' state, all or none; the key of the outgoing message.
+
+    `token` is the lease that must still be ours; None for replies that need no lease because they lock their message.
+    """
+    with transaction.atomic():
+        if token is not None and not Contact.objects.filter(pk=contact.pk, lease_token=token).select_for_update():
+            raise LeaseLost
+        if draft.kind == Answer.Kind.HOLDING:
+            return _hold(contact, messages, draft, now=now)
+        answer = _store(contact, draft)
+        InboundMessage.objects.filter(pk__in=[each.pk for each in messages], answer__isnull=True).update(
+            status=Status.FAILED if draft.kind == Answer.Kind.APOLOGY else Status.ANSWERED, answer=answer, retry_at=None
+        )
+        if draft.handover:
+            handover.ask(contact, reason=draft.handover, now=now)
+        if draft.language != contact.language and draft.language_certain:
+            Contact.objects.filter(pk=contact.pk).update(language=draft.language)
+        body = reply_text.body(draft, answer_key=answer.pk)
+        attended = urgent or token is not None
+        row = delivery.queue(
+            contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now
+        )
+        return row.pk
+
+
+def _store(contact: Contact, draft: Draft) -> Answer:
+    answer = Answer.objects.create(
+        contact=contact,
+        kind=draft.kind,
+        reason=draft.reason,
+        language=draft.language,
+        text=draft.text,
+        removed=[{"text": each.text, "why": each.why} for each in draft.removed] or None,
+        confidence=draft.confidence,
+        model=draft.model,
+        prompt_version=draft.prompt_version,
+        passages=[
+            {"chunk": str(each.chunk), "title": each.title, "heading": each.heading, "url": each.url, "score": round(each.score, 4)}
+            for each in draft.passages
+        ],
+        timings=draft.timings,
+    )
+    Citation.objects.bulk_create(
+        Citation(
+            answer=answer,
+            number=number,
+            document_id=each.document,
+            chunk_key=each.chunk,
+            title=each.title,
+            publisher=each.publisher,
+            url=each.url,
+            heading=each.heading,
+            page=each.page,
+            quote=each.text,
+            score=each.score,
+            unreviewed=each.unreviewed,
+        )
+        for number, each in enumerate(draft.cited, 1)
+    )
+    if draft.kind == Answer.Kind.DECLINED and draft.question:
+        nearest = draft.passages[0] if draft.passages else None
+        UnansweredQuestion.objects.create(
+            text=draft.question,
+            language=draft.language,
+            score=nearest.score if nearest else 0.0,
+            nearest_id=nearest.document if nearest else None,
+            answer_key=answer.pk,
+        )
+    return answer
+
+
+def _hold(contact: Contact, messages: list[InboundMessage], draft: Draft, *, now: datetime) -> UUID | None:
+    """The notice once for each person and notice; the messages wait and are answered when it ends."""
+    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    until = notice.ends_at if notice else now + LONGEST_BACK_OFF
+    InboundMessage.objects.filter(pk__in=[each.pk for each in messages]).update(
+        status=Status.WAITING, retry_at=until, attempts=F("attempts") - 1
+    )
+    told = Answer.objects.filter(contact=contact, kind=Answer.Kind.HOLDING, created_at__gte=notice.starts_at if notice else now)
+    if told.exists():
+        return None
+    answer = _store(contact, draft)
+    return delivery.queue(contact, reply_text.body(draft, answer_key=answer.pk), answer=answer, purpose=draft.kind, now=now).pk
+
+
+def _give_up(contact: Contact, messages: list[InboundMessage], *, token: UUID) -> None:
+    """One kind apology for messages that failed every time, and a person is asked for."""
+    log.error("message failed after every attempt", contact=str(contact.pk), messages=len(messages))
+    failed = [each for each in messages if each.attempts > MOST_ATTEMPTS]
+    InboundMessage.objects.filter(pk__in=[each.pk for each in failed]).update(reason="failed after every attempt")
+    # The others were only near the one that failed: they get a fresh try of their own.
+    others = [each.pk for each in messages if each.attempts <= MOST_ATTEMPTS]
+    InboundMessage.objects.filter(pk__in=others).update(status=Status.WAITING, attempts=0)
+    draft = compose.apology(contact.language, contact.country)
+    outgoing = commit(contact, failed, draft, token=token, now=timezone.now())
+    if outgoing is not None:
+        delivery.send(outgoing)
+
+
+def _back_off(messages: list[InboundMessage], *, now: datetime) -> None:
+    wait = min(LONGEST_BACK_OFF, timedelta(seconds=2 ** messages[-1].attempts))
+    InboundMessage.objects.filter(pk__in=[each.pk for each in messages], status=Status.PROCESSING).update(
+        status=Status.WAITING, retry_at=now + wait
+    )
+
+
+def release_expired(*, now: datetime) -> int:
+    """Free the people whose worker died, so that they are handed out again."""
+    return Contact.objects.filter(lease_until__lt=now).update(lease_token=None, lease_until=None, handed_at=None)
+
+
+def waiting_contacts(*, now: datetime, limit: int = 200) -> list[UUID]:
+    """People with open messages that have been quiet for the burst wait, the longest wait first."""
+    quiet = now - timedelta(seconds=settings.ENVIRONMENT.burst_seconds)
+    open_messages = InboundMessage.objects.filter(status__in=[Status.WAITING, Status.PROCESSING], contact__isnull=False)
+    free = Q(contact__lease_until__isnull=True) | Q(contact__lease_until__lt=now)
+    not_handed = Q(contact__handed_at__isnull=True) | Q(contact__handed_at__lt=now - HANDED_FOR)
+    ready = open_messages.filter(free, not_handed, Q(retry_at__isnull=True) | Q(retry_at__lte=now), received_at__lte=quiet)
+    busy = open_messages.filter(Q(received_at__gt=quiet) | Q(retry_at__gt=now)).values("contact")
+    rows = ready.exclude(contact__in=busy).order_by("received_at").values_list("contact", flat=True)
+    return list(dict.fromkeys(rows[:limit]))
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"receipts-{process}")
+

@@ -1,0 +1,196 @@
+"""The dispatcher: a short loop that sees every stored message at once.
+
+It attaches the person and the session, runs rule triage, answers emergencies itself without the
+broker, the model or a worker, and hands everybody else's key to the workers when they have been quiet
+for the burst wait. Losing the broker costs time; the rows are the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from conversations import answering, compose, contacts, delivery, handover, language, questions, webhook, wording
+from conversations.draft import Draft
+from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
+from conversations.triage import Level, Triage, triage
+
+log = structlog.get_logger(__name__)
+Status = InboundMessage.Status
+
+READ_TOGETHER = timedelta(minutes=2)
+BATCH = 200
+RED_FLAGS = (Level.EMERGENCY, Level.SELF_HARM)
+MOST_ATTEMPTS = 3
+
+Send = Callable[[UUID], None]
+# Whether the broker took the key.
+Publish = Callable[[UUID], bool]
+
+
+def attach_received(*, now: datetime, send_now: Send) -> int:
+    """See every new message, oldest first. One that cannot be seen is tried again and then failed, never in the others' way."""
+    rows = InboundMessage.objects.filter(status=Status.RECEIVED).order_by("received_at", "id")
+    due = rows.exclude(retry_at__gt=now)[:BATCH]
+    keys = list(due.values_list("pk", flat=True))
+    for key in keys:
+        _attach_safely(key, now=now, send_now=send_now)
+    return len(keys)
+
+
+def _attach_safely(key: UUID, *, now: datetime, send_now: Send) -> None:
+    try:
+        urgent = attach(key, now=now)
+    except DatabaseError:
+        raise
+    except Exception as error:
+        log.exception("message could not be seen", message=str(key))
+        _put_aside(key, now=now, why=type(error).__name__)
+        return
+    if urgent is not None:
+        send_now(urgent)
+
+
+def _put_aside(key: UUID, *, now: datetime, why: str) -> None:
+    message = InboundMessage.objects.only("attempts").get(pk=key)
+    attempts = message.attempts + 1
+    failed = attempts >= MOST_ATTEMPTS
+    InboundMessage.objects.filter(pk=key).update(
+        attempts=attempts,
+        retry_at=now + timedelta(seconds=2**attempts),
+        status=Status.FAILED if failed else Status.RECEIVED,
+        reason=f"could not be read: {why}" if failed else "",
+    )
+
+
+@transaction.atomic
+def attach(key: UUID, *, now: datetime) -> UUID | None:
+    """Person, session and triage for one message; the key of an urgent outgoing message when it is a red flag."""
+    message = InboundMessage.objects.select_for_update().filter(pk=key, status=Status.RECEIVED).first()
+    if message is None:
+        return None
+    contact = contacts.find_or_create(message.payload, now=now)
+    message.contact, message.session = contact, contacts.open_session(contact, now=now)
+    text = message.text or ""
+    message.language = language.detect(text, default=contact.language)
+    verdict = triage(text, earlier=_recent_texts(contact, message)) if text else Triage(Level.ROUTINE)
+    message.triage_level, message.triage_concept = verdict.level.value, verdict.concept
+    message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
+    message.status = Status.WAITING
+    message.save()
+    return _decide(message, contact, verdict, now=now)
+
+
+def _decide(message: InboundMessage, contact: Contact, verdict: Triage, *, now: datetime) -> UUID | None:
+    if verdict.level in RED_FLAGS:
+        draft = compose.red_flag(verdict.level, verdict.concept, message.language, contact.country)
+        return answering.commit(contact, [message], draft, token=None, now=now, urgent=True)
+    fixed = _command(message, contact, now=now) or _pressed(message, contact, now=now)
+    if fixed is not None:
+        answering.commit(contact, [message], fixed, token=None, now=now)
+    elif contact.opted_out_at:
+        _set(message, Status.IGNORED, "the person wrote STOP")
+    elif handover.is_taken(contact):
+        _set(message, Status.WITH_PERSON, "")
+    return None
+
+
+def _set(message: InboundMessage, status: str, reason: str) -> None:
+    InboundMessage.objects.filter(pk=message.pk).update(status=status, reason=reason)
+
+
+def _recent_texts(contact: Contact, message: InboundMessage) -> list[str]:
+    """What this person wrote in the last two minutes and since the last red flag, oldest first: people type an
+    emergency in three messages, and one that was already answered must not fire again with the next "ok"."""
+    since = message.received_at - READ_TOGETHER
+    earlier = InboundMessage.objects.filter(contact=contact, received_at__gte=since, received_at__lte=message.received_at)
+    texts: list[str] = []
+    for each in earlier.exclude(pk=message.pk).order_by("-received_at", "-id")[:10]:
+        if each.triage_level in RED_FLAGS:
+            break
+        if each.text:
+            texts.append(each.text)
+    return texts[::-1]
+
+
+def _command(message: InboundMessage, contact: Contact, *, now: datetime) -> Draft | None:
+    """STOP and START, honoured before anything else."""
+    text = message.text or ""
+    if questions.is_stop(text):
+        Contact.objects.filter(pk=contact.pk).update(opted_out_at=now)
+        return _fixed("stop_confirmed", message.language, contact)
+    if questions.is_start(text):
+        Contact.objects.filter(pk=contact.pk).update(opted_out_at=None)
+        return _fixed("start_confirmed", message.language, contact)
+    return None
+
+
+def _pressed(message: InboundMessage, contact: Contact, *, now: datetime) -> Draft | None:
+    """The buttons under an answer. A button that is not ours is read as its text."""
+    name, _, key = webhook.button_id(message.payload).partition(":")
+    if name == "person":
+        handover.ask(contact, reason=Handover.Reason.ASKED, now=now)
+        if handover.is_taken(contact):
+            return None
+        return Draft(Answer.Kind.FIXED, wording.handover_waiting(contact.language, contact.country), contact.language, reason=name)
+    if name in Feedback.Value.values:
+        answer = Answer.objects.filter(contact=contact, pk=key).first() if _is_key(key) else None
+        if answer is not None:
+            Feedback.objects.update_or_create(answer=answer, defaults={"value": name, "created_at": now})
+        return _fixed("feedback_thanks" if name == Feedback.Value.HELPFUL else "not_helpful_reply", contact.language, contact)
+    return None
+
+
+def _fixed(key: str, spoken: str, contact: Contact) -> Draft:
+    return Draft(Answer.Kind.FIXED, wording.say(key, spoken, contact.country), spoken, reason=key)
+
+
+def _is_key(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def hand_out(*, now: datetime, publish: Publish) -> int:
+    """Hand the keys of people who wait to the workers. A broker that is away is tried again on the next round."""
+    keys = answering.waiting_contacts(now=now)
+    taken = [key for key in keys if publish(key)]
+    Contact.objects.filter(pk__in=taken).update(handed_at=now)
+    return len(taken)
+
+
+def send_unattended(*, now: datetime, publish: Publish, send_now: Send) -> int:
+    """Outgoing messages that nobody is sending: fixed replies, what staff wrote, retries that are due, and those of
+    a worker that died after its commit. Urgent ones go out from here, without the broker."""
+    rows = list(delivery.unattended(now=now).values_list("pk", "urgent")[:BATCH])
+    for key, urgent in rows:
+        if urgent:
+            delivery.attend(key, now=now)
+            send_now(key)
+        elif publish(key):
+            delivery.attend(key, now=now)
+    return len(rows)
+
+
+def sweep(*, now: datetime) -> None:
+    """What is due now and then: expired leases, messages in flight, statuses that came before their message."""
+    answering.release_expired(now=now)
+    delivery.sweep(now=now)
+    delivery.apply_events(now=now, since=timedelta(days=8))
+    delivery.forget_unmatched(now=now)
+    handover.lapse(now=now)
+    contacts.end_idle_sessions(now=now)
+
+
+def expire_payloads(*, now: datetime) -> int:
+    """Clear raw payloads past their time: the message and its text stay, what WhatsApp sent around it goes."""
+    before = now - timedelta(days=settings.ENVIRONMENT.raw_payload_days)
+    gone = InboundMessage.objects.filter(received_at__lt=before, payload__isnull=False).update(payload=None)
+    return gone + UnhandledEvent.objects.filter(received_at__lt=before, payload__isnull=False).update(payload=None)

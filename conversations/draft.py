@@ -1,0 +1,30 @@
+"""A reply before it is stored. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conversations.validation import Removed
+from knowledge.passages import Passage
+
+
+@dataclass(frozen=True)
+class Draft:
+    kind: str
+    text: str
+    language: str
+    reason: str = ""
+    language_certain: bool = False
+    # Passages in the order of their numbers in the text.
+    cited: tuple[Passage, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    removed: tuple[Removed, ...] = ()
+    confidence: float | None = None
+    model: str = ""
+    prompt_version: str = ""
+    question: str = ""
+    handover: str = ""
+    preface: str = ""
+    buttons: bool = False
+    # Milliseconds by step.
+    timings: dict[str, int] = field(default_factory=dict)

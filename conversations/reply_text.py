@@ -1,0 +1,71 @@
+"""A draft as one WhatsApp message: text, numbered sources, disclaimer and buttons, within WhatsApp's limits. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from conversations import replies
+from conversations.draft import Draft
+from knowledge.passages import Passage
+
+LONGEST_INTERACTIVE = 1024
+LONGEST_TEXT = 4096
+BUTTONS = ("helpful", "not_helpful", "person")
+
+
+def body(draft: Draft, *, answer_key: UUID) -> dict[str, Any]:
+    """The Graph body without the recipient. An answer has buttons; it loses last sentences before it loses its sources."""
+    if not draft.buttons:
+        return plain("\n\n".join(part for part in (draft.preface, draft.text) if part))
+    names = BUTTONS if draft.cited else ("person",)
+    return {
+        "type": "interactive",
+        "interactive": {
+            "type": "button",
+            "body": {"text": fitted(draft, LONGEST_INTERACTIVE)},
+            "action": {"buttons": [_button(name, draft.language, answer_key) for name in names]},
+        },
+    }
+
+
+def plain(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": {"body": text[:LONGEST_TEXT], "preview_url": False}}
+
+
+def fitted(draft: Draft, limit: int) -> str:
+    """The whole message within `limit` characters: whole sentences go, the last one (when to get help) stays longest."""
+    lines = draft.text.split("\n")
+    while True:
+        text = _joined(draft, "\n".join(lines))
+        if len(text) <= limit or len(lines) <= 1:
+            return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+        lines.pop(-2)
+
+
+def _joined(draft: Draft, text: str) -> str:
+    cited = [(number, each) for number, each in enumerate(draft.cited, 1) if f"[{number}]" in text]
+    parts = [draft.preface, text]
+    if cited:
+        parts += [replies.text("sources_heading", draft.language) + "\n" + _sources(cited), _disclaimer(draft)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _sources(cited: list[tuple[int, Passage]]) -> str:
+    """One entry a document, with every number that stands for it."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number, each in cited:
+        groups.setdefault((f"{each.title}, {each.publisher}".rstrip(", "), each.url), []).append(number)
+    return "\n".join(
+        f"{''.join(f'[{number}]' for number in numbers)} {name}" + (f"\n{url}" if url else "")
+        for (name, url), numbers in groups.items()
+    )
+
+
+def _disclaimer(draft: Draft) -> str:
+    key = "starter_disclaimer" if any(each.unreviewed for each in draft.cited) else "disclaimer"
+    return replies.text(key, draft.language)
+
+
+def _button(name: str, language: str, answer_key: UUID) -> dict[str, Any]:
+    return {"type": "reply", "reply": {"id": f"{name}:{answer_key}", "title": replies.text(f"buttons.{name}", language)}}

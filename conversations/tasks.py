@@ -1,0 +1,32 @@
+"""Thin doors for the answers lane. Tasks carry keys; a lost or repeated one changes nothing."""
+
+from __future__ import annotations
+
+import os
+from uuid import UUID
+
+from celery import shared_task
+from celery.signals import worker_process_init
+
+from conversations import answering, delivery
+from knowledge import embeddings
+
+# Set by whoever starts the worker; a worker of operations needs no model.
+_WITH_MODEL = ("worker-answers", "worker-indexing")
+
+
+@shared_task(name="conversations.answer_contact")
+def answer_contact(key: str) -> None:
+    answering.answer_contact(UUID(key))
+
+
+@shared_task(name="conversations.send_message")
+def send_message(key: str) -> None:
+    delivery.send(UUID(key))
+
+
+@worker_process_init.connect
+def load_model(**_: object) -> None:
+    """Each process of a worker that answers or indexes loads the model before its first task."""
+    if os.environ.get("JEEVO_PROCESS") in _WITH_MODEL:
+        embeddings.warm_up()

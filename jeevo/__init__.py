@@ -1,0 +1,1 @@
+"""The composition root of Jeevo: settings, addresses, processes."""

@@ -1,0 +1,21 @@
+"""How gunicorn serves the web process: two workers with threads, and nothing in its log about callers.
+
+The number of threads is `WEB_THREADS`; the address is given on the command line.
+"""
+
+from __future__ import annotations
+
+import os
+
+from jeevo import environment
+
+environment.load_dotenv()
+
+worker_class = "gthread"
+workers = 2
+threads = environment.read(os.environ).web_threads
+graceful_timeout = 20
+preload_app = False
+accesslog = None
+loglevel = "warning"
+control_socket_disable = True

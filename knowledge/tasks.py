@@ -1,0 +1,36 @@
+"""Thin doors for the indexing lane."""
+
+from __future__ import annotations
+
+import os
+
+import structlog
+from celery import shared_task
+from celery.signals import worker_ready
+from django.utils import timezone
+
+from knowledge import indexing
+from knowledge.models import Document
+
+log = structlog.get_logger(__name__)
+
+
+@shared_task(name="knowledge.index_due")
+def index_due() -> None:
+    """Index every document that waits. Two runs at once share the work, because each claims its documents."""
+    for document in indexing.due(now=timezone.now()):
+        if indexing.claim(document, now=timezone.now()):
+            _index(document)
+
+
+def _index(document: Document) -> None:
+    document.refresh_from_db()
+    count = indexing.index(document)
+    log.info("document indexed", document=str(document.pk), passages=count)
+
+
+@worker_ready.connect
+def index_at_start(**_: object) -> None:
+    """What waits from before is indexed at once, not at beat's next turn."""
+    if os.environ.get("JEEVO_PROCESS") == "worker-indexing":
+        index_due.apply_async(retry=False)

@@ -1,0 +1,161 @@
+"""Is this service well? `/health/live` touches nothing outside; `/health/` asks every part it needs.
+
+Each check has its own short client timeouts and its own threads, so that a part that hangs is reported
+within three seconds and cannot hold up the others. Nothing of a patient, and no error text but our own, is in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from health_check.base import HealthCheck, HealthCheckResult
+from health_check.views import HealthCheckView
+
+from knowledge.models import Document
+
+QUEUE_LATE = 300
+
+_CONNECTIONS = """
+    SELECT current_setting('max_connections')::int, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
+"""
+_OLDEST = """
+    SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
+    FROM conversations_inboundmessage WHERE status = 'received' OR status IN ('waiting', 'processing')
+"""
+
+
+class Check(HealthCheck):
+    """A check with threads of its own: two that hang make this part unwell, and no other."""
+
+    name: ClassVar[str]
+    problem: ClassVar[str]
+    threads: ClassVar[ThreadPoolExecutor]
+    # The base class adds a second, so an answer comes within two and a half.
+    timeout = timedelta(seconds=1.5)
+    facts: dict[str, Any]
+
+    def __init_subclass__(cls) -> None:
+        cls.threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"health-{cls.__name__.lower()}")
+
+    async def get_result(self, executor: Executor | None = None) -> HealthCheckResult:
+        return await super().get_result(self.threads)
+
+
+@dataclass
+class Database(Check):
+    name = "database"
+    problem = "The database did not answer."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self) -> None:  # type: ignore[override]
+        limit, used = ask(_CONNECTIONS)
+        # The server's own limit: what every process of every machine draws from, and what runs out.
+        self.facts = {"status": "connected", "pool_size": limit, "active_connections": used}
+
+
+@dataclass
+class Redis(Check):
+    name = "redis"
+    problem = "Redis did not answer. Messages are kept in the database meanwhile."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self) -> None:  # type: ignore[override]
+        with redis.Redis.from_url(settings.CACHE_URL, socket_connect_timeout=1, socket_timeout=1, retry=None) as client:
+            memory: Any = client.info("memory")
+        self.facts = {"status": "connected", "memory_used_mb": round(memory["used_memory"] / 1024**2, 1)}
+
+
+@dataclass
+class Knowledge(Check):
+    name = "rag_system"
+    problem = "The knowledge base could not be read."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self) -> None:  # type: ignore[override]
+        citable, values = Document.objects.citable().order_by().values("pk").query.sql_with_params()
+        passages = f"SELECT count(*) FROM knowledge_chunk WHERE document_id IN ({citable})"
+        chunks, last = ask(f"SELECT ({passages}), (SELECT max(indexed_at) FROM knowledge_document)", values)
+        # Empty is not broken: emergencies, fixed replies and handovers work, and starter content may still be indexed.
+        self.facts = {"status": "active" if chunks else "empty", "chunks_loaded": chunks, "last_update": moment(last)}
+
+
+@dataclass
+class Queue(Check):
+    name = "queue"
+    problem = "The waiting messages could not be counted."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self) -> None:  # type: ignore[override]
+        waited = round(ask(_OLDEST)[0], 1)
+        self.facts = {"status": "late" if waited > QUEUE_LATE else "moving", "oldest_waiting_seconds": waited}
+
+
+def ask(query: str, values: Any = ()) -> Any:
+    """One row over a fresh connection: a pool that is used up or broken must not hide that the server is well."""
+    given = connection.get_connection_params()
+    given |= {"connect_timeout": 2, "application_name": "health", "options": "-c statement_timeout=1500"}
+    given |= {"tcp_user_timeout": 2000}
+    given.pop("cursor_factory", None)
+    with psycopg.connect(**given, autocommit=True) as fresh:
+        return fresh.execute(query, values or None).fetchone()  # type: ignore[arg-type]
+
+
+def moment(at: datetime | None) -> str | None:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
+
+
+@lru_cache(maxsize=1)
+def version() -> str:
+    with Path(settings.BASE_DIR, "pyproject.toml").open("rb") as file:
+        return str(tomllib.load(file)["project"]["version"])
+
+
+def summary(results: Mapping[str, HealthCheckResult]) -> dict[str, Any]:
+    """The guide's JSON. `unhealthy` when a part did not answer, `degraded` when one answers and is not as it should be."""
+    components = {name: _component(result) for name, result in results.items()}
+    broken = any(result.error for result in results.values())
+    weak = any(each["status"] in ("empty", "late") for each in components.values())
+    return {
+        "status": "unhealthy" if broken else "degraded" if weak else "healthy",
+        "version": version(),
+        "timestamp": moment(timezone.now()),
+        "components": components,
+    }
+
+
+def _component(result: HealthCheckResult) -> dict[str, Any]:
+    check = result.check
+    assert isinstance(check, Check)
+    return {"status": "unreachable", "problem": check.problem} if result.error else check.facts
+
+
+class HealthView(HealthCheckView):
+    """200 when every part answers, 503 when one does not."""
+
+    checks = (Database, Redis, Knowledge, Queue)
+
+    async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.results = await asyncio.gather(*(check.get_result() for check in self.get_checks()))
+        body = summary({result.check.name: result for result in self.results})
+        return JsonResponse(body, status=503 if body["status"] == "unhealthy" else 200)
+
+
+@never_cache
+def live(request: HttpRequest) -> HttpResponse:
+    """This process takes requests; nothing else is asked."""
+    return HttpResponse("ok", content_type="text/plain; charset=utf-8")

@@ -1,0 +1,36 @@
+"""Real services for the tests: PostgreSQL and Valkey from their wheels, in a folder of their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# Two runs at once need a folder each.
+HOME = Path(os.environ.get("JEEVO_TEST_HOME", ROOT / ".jeevo" / "test"))
+
+# Before Django reads its settings: a developer's .env and running services are not the tests' business.
+for name in ("DATABASE_URL", "REDIS_URL", "GROQ_API_KEY", "WHATSAPP_TOKEN", "EMBEDDING_MODEL", "WHATSAPP_GRAPH_URL"):
+    os.environ[name] = ""
+os.environ |= {
+    "JEEVO_MODE": "sandbox",
+    "JEEVO_DATA_DIR": str(HOME / "data"),
+    "JEEVO_KEYS_DIR": str(HOME / "keys"),
+    "DJANGO_SETTINGS_MODULE": "jeevo.settings",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright runs an event loop in the main thread
+}
+
+from jeevo import embedded  # noqa: E402
+
+embedded.start(HOME / "data", HOME / "keys", report=lambda line: None)
+
+import django  # noqa: E402
+import pytest  # noqa: E402
+
+django.setup()  # the fixtures import models
+
+pytest_plugins = ["tests.fixtures"]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    embedded.stop(HOME / "data")

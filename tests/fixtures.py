@@ -1,0 +1,114 @@
+"""Fixtures for every folder of tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, Protocol
+from uuid import UUID
+
+import pytest
+from django.core.cache import cache
+from django.http import HttpResponse
+from django.test import Client
+from pytest_django import Settings
+
+from conversations import answering, whatsapp
+from knowledge import embeddings
+from tests import factories, fakes
+
+PATH = "/webhook/whatsapp/"
+
+
+class ChangeEnvironment(Protocol):
+    def __call__(self, **changes: Any) -> None: ...
+
+
+class Post(Protocol):
+    def __call__(self, body: Any, *, sign: str | None = None, **headers: str) -> HttpResponse: ...
+
+
+def settle() -> None:
+    """Wait until the read receipts that are under way have gone."""
+    if answering._pool.cache_info().currsize:
+        answering._pool(os.getpid()).shutdown(wait=True)
+        answering._pool.cache_clear()
+
+
+def forget_client() -> None:
+    """The next call to Graph reads the environment anew."""
+    if whatsapp._client.cache_info().currsize:
+        whatsapp._client(os.getpid()).close()
+        whatsapp._client.cache_clear()
+
+
+@pytest.fixture
+def environment(settings: Settings) -> ChangeEnvironment:
+    """`environment(burst_seconds=0)`; a dict changes part of `whatsapp` or `groq`: `environment(whatsapp={"token": "x"})`."""
+
+    def change(**changes: Any) -> None:
+        now = settings.ENVIRONMENT
+        parts = {name: replace(getattr(now, name), **new) if isinstance(new, dict) else new for name, new in changes.items()}
+        settings.ENVIRONMENT = replace(now, **parts)
+        forget_client()
+
+    return change
+
+
+@pytest.fixture
+def post(client: Client) -> Post:
+    """Post a body to the webhook, signed as WhatsApp signs it. `sign` replaces the signature; "" leaves it out."""
+
+    def send(body: Any, *, sign: str | None = None, **headers: str) -> HttpResponse:
+        raw = body if isinstance(body, bytes) else factories.dumped(body)
+        sign = factories.signature(raw) if sign is None else sign
+        signed = {"X-Hub-Signature-256": sign} if sign else {}
+        answer: Any = client.post(PATH, data=raw, content_type="application/json", headers=signed | headers)
+        said: HttpResponse = answer
+        return said
+
+    return send
+
+
+@pytest.fixture
+def graph(environment: ChangeEnvironment) -> Iterator[fakes.Graph]:
+    """A Graph API on this machine that Jeevo's client is connected to."""
+    with fakes.serving() as server:
+        environment(whatsapp={"graph_url": server.url})
+        cache.clear()
+        yield server
+        settle()
+        forget_client()
+        cache.clear()
+
+
+@pytest.fixture
+def fake_embed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embeddings, "embed", fakes.embed)
+
+
+@pytest.fixture
+def quick(environment: ChangeEnvironment) -> None:
+    """No burst wait."""
+    environment(burst_seconds=0)
+
+
+@pytest.fixture
+def urgent_keys() -> list[UUID]:
+    """Pass its `append` as `send_now`: the keys of urgent messages, in order."""
+    return []
+
+
+@pytest.fixture
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any connection to the broker fails the test."""
+
+    def refuse(*_: Any, **__: Any) -> None:
+        pytest.fail("a connection to the broker was opened")
+
+    monkeypatch.setattr("kombu.connection.Connection._establish_connection", refuse)
+    monkeypatch.setattr("celery.app.base.Celery.send_task", refuse)
+
+
+Publish = Callable[[UUID], bool]

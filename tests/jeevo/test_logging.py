@@ -1,0 +1,137 @@
+"""A log line is one JSON object that carries no word, number or message id of a patient."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import structlog
+from django.conf import settings
+
+from jeevo.logging import masked
+
+SECRET = "my father Ramesh cannot breathe"
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    """What the configured handler writes, under the configuration the program uses."""
+    stream = io.StringIO()
+    config: dict[str, Any] = deepcopy(settings.LOGGING)
+    config["handlers"]["standard"]["stream"] = stream
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    logging.config.dictConfig(config)
+    yield stream
+    root.handlers[:] = before
+    root.setLevel(level)
+
+
+def only_line(stream: io.StringIO) -> dict[str, Any]:
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 1, lines
+    line: dict[str, Any] = json.loads(lines[0])
+    return line
+
+
+def fail() -> None:
+    raise ValueError(SECRET)
+
+
+def test_a_line_is_one_json_object_with_time_level_and_place(written: io.StringIO) -> None:
+    structlog.get_logger("tests.one").warning("the model failed", reason="two\nlines", count=3)
+    line = only_line(written)
+    assert line["event"] == "the model failed"
+    assert (line["level"], line["logger"], line["count"], line["reason"]) == ("warning", "tests.one", 3, "two\nlines")
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_line_of_another_library_has_the_same_form(written: io.StringIO) -> None:
+    logging.getLogger("tests.other").error("lost %s of %s", 3, "seven")
+    line = only_line(written)
+    assert (line["event"], line["level"], line["logger"]) == ("lost 3 of seven", "error", "tests.other")
+
+
+@pytest.mark.parametrize("library", ["structlog", "logging"])
+def test_an_exception_is_its_class_and_place_and_never_its_message(written: io.StringIO, library: str) -> None:
+    try:
+        fail()
+    except ValueError:
+        if library == "structlog":
+            structlog.get_logger("tests.two").exception("the task failed")
+        else:
+            logging.getLogger("tests.two").exception("the task failed")
+    line = only_line(written)
+    assert line["error"] == "builtins.ValueError"
+    assert line["at"][-1].startswith("jeevo/test_logging.py:")
+    assert line["at"][-1].endswith(" fail")
+    assert "Ramesh" not in written.getvalue()
+
+
+def test_the_cause_of_an_exception_stays_unsaid_too(written: io.StringIO) -> None:
+    try:
+        try:
+            fail()
+        except ValueError as error:
+            raise RuntimeError("wrapped " + SECRET) from error
+    except RuntimeError:
+        logging.getLogger("tests.three").exception("the task failed")
+    assert "Ramesh" not in written.getvalue()
+    assert only_line(written)["error"] == "builtins.RuntimeError"
+
+
+def test_an_exception_passed_by_hand_is_treated_alike(written: io.StringIO) -> None:
+    structlog.get_logger("tests.four").error("the task failed", exc_info=ValueError(SECRET))
+    assert only_line(written)["error"] == "builtins.ValueError"
+    assert "Ramesh" not in written.getvalue()
+
+
+NUMBERS = ["919810000001", "+91 98100 00001", "+1 (415) 555-0132", "0049.170.5550132", "98100-00001"]
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_a_phone_number_is_masked_wherever_it_stands(written: io.StringIO, number: str) -> None:
+    structlog.get_logger("tests.five").info(f"a message of {number} came", sender=number)
+    assert number not in written.getvalue()
+    assert only_line(written)["sender"] == "[number]"
+    assert "[number] came" in only_line(written)["event"]
+
+
+def test_an_id_of_whatsapp_is_masked_because_it_holds_the_number(written: io.StringIO) -> None:
+    wamid = "wamid.HBgMOTE5ODEwMDAwMDAxFQIAEhgUM0E/+A=="
+    logging.getLogger("tests.six").warning("sent %s twice", wamid)
+    assert only_line(written)["event"] == "sent [message id] twice"
+
+
+def test_an_argument_of_another_library_is_masked(written: io.StringIO) -> None:
+    logging.getLogger("tests.seven").error("no route for %s", "919810000001")
+    assert "919810000001" not in written.getvalue()
+
+
+def test_what_is_not_a_phone_number_stays_readable() -> None:
+    kept = "2026-11-23 took 1532 ms for 12 passages; document 0199a1b2-7c3d-7e4f-8a5b-123456789abc"
+    assert masked(kept) == kept
+
+
+def test_keys_of_rows_are_never_masked(written: io.StringIO) -> None:
+    structlog.get_logger("tests.eight").info("answered", contact="01980000-0000-7000-8000-000000000001", answer="123456789012")
+    assert only_line(written)["contact"] == "01980000-0000-7000-8000-000000000001"
+    assert only_line(written)["answer"] == "123456789012"
+
+
+@pytest.mark.parametrize("library", ["httpx", "httpcore", "groq", "sentence_transformers", "torch"])
+def test_chatty_libraries_say_only_warnings(written: io.StringIO, library: str) -> None:
+    """httpx writes every address at INFO, and an address may hold a phone number."""
+    logging.getLogger(library).info("HTTP Request: GET https://graph.facebook.com/919810000001")
+    assert written.getvalue() == ""
+
+
+def test_extra_fields_of_other_libraries_are_left_out(written: io.StringIO) -> None:
+    logging.getLogger("tests.nine").warning("slow", extra={"body": SECRET})
+    assert "Ramesh" not in written.getvalue()
