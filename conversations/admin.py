@@ -17,6 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from conversations import desk, lookup
+from conversations.filters import OptedOutFilter, PersonFilter, TriageFilter, WaitingFilter
 from conversations.models import (
     Answer,
     Citation,
@@ -30,31 +31,7 @@ from conversations.models import (
 )
 from conversations.readonly import OfAPerson, ReadOnly, ReadOnlyRows, ago, to_answer
 from conversations.remedies import remedy
-from conversations.triage import Level
 from jeevo.logging import masked
-
-
-class OptedOutFilter(admin.SimpleListFilter):
-    title = "STOP"
-    parameter_name = "stopped"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "Wants answers"), ("yes", "Wrote STOP")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(opted_out_at__isnull=self.value() == "no") if self.value() else queryset
-
-
-class PersonFilter(admin.SimpleListFilter):
-    title = "handover"
-    parameter_name = "person"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        open_now = Handover.objects.filter(closed_at__isnull=True)
-        return queryset.filter(pk__in=open_now.values("contact")) if self.value() == "open" else queryset
 
 
 @admin.register(Contact)
@@ -101,29 +78,6 @@ class ContactAdmin(ReadOnly):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A person's page is their transcript."""
         return desk.transcript(request, object_id)
-
-
-class WaitingFilter(admin.SimpleListFilter):
-    title = "waiting"
-    parameter_name = "open"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "For an answer")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        waiting = Q(status="received") | Q(status__in=["waiting", "processing"])
-        return queryset.filter(waiting) if self.value() == "yes" else queryset
-
-
-class TriageFilter(admin.SimpleListFilter):
-    title = "triage"
-    parameter_name = "triage"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(level.value, level.value.replace("_", "-")) for level in sorted(Level, key=lambda each: -each.severity)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(triage_level=self.value()) if self.value() else queryset
 
 
 @admin.register(InboundMessage)
@@ -176,7 +130,10 @@ class OutboundMessageAdmin(OfAPerson):
     list_select_related = ("contact",)
     inlines = (DeliveryEvents,)
     fieldsets = (
-        (None, {"fields": ("id", "person", "purpose", "status", "why", "what_to_do", "its_answer", "author")}),
+        (
+            None,
+            {"fields": ("id", "person", "purpose", "status", "why", "what_to_do", "its_answer", "author")},
+        ),
         ("Sending", {"fields": ("attempts", "retry_at", "resent", "urgent", "error_code")}),
         ("Times", {"fields": ("created_at", "handed_at", "delivered_at", "read_at", "failed_at")}),
     )
@@ -207,7 +164,16 @@ class OutboundMessageAdmin(OfAPerson):
 class Citations(ReadOnlyRows, admin.StackedInline):  # type: ignore[type-arg]
     model = Citation
     verbose_name_plural = "Sources, as they were when the answer was given"
-    fields = readonly_fields = ("title", "publisher", "url", "heading", "page", "quote", "score", "unreviewed")
+    fields = readonly_fields = (
+        "title",
+        "publisher",
+        "url",
+        "heading",
+        "page",
+        "quote",
+        "score",
+        "unreviewed",
+    )
 
 
 @admin.register(Answer)
@@ -221,11 +187,15 @@ class AnswerAdmin(OfAPerson):
     inlines = (Citations,)
     fieldsets = (
         (None, {"fields": ("id", "person", "kind", "reason", "language", "text", "sureness")}),
-        ("How it was made", {"fields": ("model", "prompt_version", "found", "taken_out", "took", "created_at")}),
+        (
+            "How it was made",
+            {"fields": ("model", "prompt_version", "found", "taken_out", "took", "created_at")},
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
-        return super().get_queryset(request).annotate(cited=Count("citations"))
+        rows: QuerySet[Answer] = super().get_queryset(request)
+        return rows.annotate(cited=Count("citations"))
 
     def get_inlines(self, request: HttpRequest, obj: Answer | None) -> Any:
         return self.inlines if obj and obj.citations.exists() else ()
@@ -264,7 +234,16 @@ class HandoverAdmin(OfAPerson):
     search_help_text = "A full phone number in any spelling, or its last digits."
     empty_state = "Nobody has asked for a person yet. Red flags and questions without an answer come here too."
     list_select_related = ("contact", "taken_by")
-    fields = ("person", "reason", "opened_at", "taken_by", "taken_at", "last_reply_at", "closed_by", "closed_at")
+    fields = (
+        "person",
+        "reason",
+        "opened_at",
+        "taken_by",
+        "taken_at",
+        "last_reply_at",
+        "closed_by",
+        "closed_at",
+    )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(desk.waiting)
@@ -302,5 +281,6 @@ class UnhandledEventAdmin(ReadOnly):
 class HoldingNoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_display = ("text", "starts_at", "ends_at")
     date_hierarchy = "starts_at"
-    empty_state = "No notice is set. While one is in force people get it once, and their answer afterwards; emergencies never wait."
-
+    empty_state = (
+        "No notice is set. While one is in force people get it once, and their answer afterwards; emergencies never wait."
+    )

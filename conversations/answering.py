@@ -52,7 +52,7 @@ def answer_contact(key: UUID) -> None:
     except LeaseLost:
         log.warning("lease lost", contact=str(key))
     finally:
-        Contact.objects.filter(pk=key, lease_token=token).update(lease_token=None, lease_until=None)
+        Contact.objects.filter(pk=key, lease_token=token).update(lease_token=None, lease_until=None, handed_at=None)
 
 
 def claim(contact: Contact, *, now: datetime) -> list[InboundMessage]:
@@ -112,9 +112,7 @@ def commit(
             Contact.objects.filter(pk=contact.pk).update(language=draft.language)
         body = reply_text.body(draft, answer_key=answer.pk)
         attended = urgent or token is not None
-        row = delivery.queue(
-            contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now
-        )
+        row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
         return row.pk
 
 
@@ -130,7 +128,13 @@ def _store(contact: Contact, draft: Draft) -> Answer:
         model=draft.model,
         prompt_version=draft.prompt_version,
         passages=[
-            {"chunk": str(each.chunk), "title": each.title, "heading": each.heading, "url": each.url, "score": round(each.score, 4)}
+            {
+                "chunk": str(each.chunk),
+                "title": each.title,
+                "heading": each.heading,
+                "url": each.url,
+                "score": round(each.score, 4),
+            }
             for each in draft.passages
         ],
         timings=draft.timings,
@@ -182,12 +186,13 @@ def _give_up(contact: Contact, messages: list[InboundMessage], *, token: UUID) -
     """One kind apology for messages that failed every time, and a person is asked for."""
     log.error("message failed after every attempt", contact=str(contact.pk), messages=len(messages))
     failed = [each for each in messages if each.attempts > MOST_ATTEMPTS]
-    InboundMessage.objects.filter(pk__in=[each.pk for each in failed]).update(reason="failed after every attempt")
     # The others were only near the one that failed: they get a fresh try of their own.
     others = [each.pk for each in messages if each.attempts <= MOST_ATTEMPTS]
-    InboundMessage.objects.filter(pk__in=others).update(status=Status.WAITING, attempts=0)
     draft = compose.apology(contact.language, contact.country)
-    outgoing = commit(contact, failed, draft, token=token, now=timezone.now())
+    with transaction.atomic():
+        outgoing = commit(contact, failed, draft, token=token, now=timezone.now())
+        InboundMessage.objects.filter(pk__in=[each.pk for each in failed]).update(reason="failed after every attempt")
+        InboundMessage.objects.filter(pk__in=others).update(status=Status.WAITING, attempts=0)
     if outgoing is not None:
         delivery.send(outgoing)
 
@@ -219,4 +224,3 @@ def waiting_contacts(*, now: datetime, limit: int = 200) -> list[UUID]:
 @lru_cache(maxsize=2)
 def _pool(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=2, thread_name_prefix=f"receipts-{process}")
-

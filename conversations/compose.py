@@ -60,9 +60,7 @@ def _not_our_language(spoken: str, country: str, *, urgent: bool) -> Draft:
     text = wording.say("language_unsupported", spoken, country)
     if urgent:
         text = wording.urgent(spoken, country) + "\n\n" + text
-    return Draft(
-        Kind.FIXED, text, spoken, reason="language", language_certain=spoken != "und", handover=Handover.Reason.LANGUAGE
-    )
+    return Draft(Kind.FIXED, text, spoken, reason="language", language_certain=spoken != "und", handover=Handover.Reason.LANGUAGE)
 
 
 def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft:
@@ -73,8 +71,13 @@ def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft
     found = _timed(timings, "search", lambda: retrieval.search(asked, vector=vector))
     confidence = evidence.confidence(asked, found)
     base = Draft(
-        Kind.DECLINED, wording.say("unknown", spoken, country), spoken, passages=tuple(found), confidence=confidence,
-        question=question, timings=timings,
+        Kind.DECLINED,
+        wording.say("unknown", spoken, country),
+        spoken,
+        passages=tuple(found),
+        confidence=confidence,
+        question=question,
+        timings=timings,
     )
     if confidence < evidence.ENOUGH:
         return replace(base, reason="weak evidence", handover=Handover.Reason.DECLINED, buttons=True)
@@ -93,13 +96,17 @@ def _generated(base: Draft, question: str, found: Sequence[Passage], timings: di
         log.info("answering without the model", reason=error.reason)
         return None
     timings["generate"] = completion.milliseconds
+    if prompts.NO_ANSWER in completion.text.upper():
+        log.info("the model found no answer in the passages")
+        return None
     verdict = _timed(timings, "check", lambda: validation.check(completion.text, found, embed=embeddings.embed))
     if not verdict.kept or verdict.share_kept < 0.5:
         log.info("draft of the model was not supported", removed=len(verdict.removed))
         return None
     return _cited(
         replace(base, kind=Kind.GENERATED, removed=verdict.removed, model=completion.model, prompt_version=prompts.VERSION),
-        list(verdict.kept), found,
+        list(verdict.kept),
+        found,
     )
 
 
@@ -123,7 +130,6 @@ def holding(text: str, spoken: str) -> Draft:
 
 def apology(spoken: str, country: str) -> Draft:
     return Draft(Kind.APOLOGY, wording.say("apology", spoken, country), spoken, reason="failed", handover=Handover.Reason.FAILED)
-
 
 
 def ask(question: str, *, country: str) -> Draft:

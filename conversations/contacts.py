@@ -50,6 +50,7 @@ def _create(phone: str, user_id: str) -> Contact:
         **({"phone_key": _key(phone)} if phone else {"wa_user_key": keyed_hash(user_id)}),
         defaults={
             "phone": phone or None,
+            "wa_user_id": None if phone else user_id,
             "country": country_of(phone, settings.ENVIRONMENT.country) if phone else _country_of_id(user_id),
             "label": masked(phone or user_id),
         },

@@ -72,9 +72,9 @@ def queue_text(
 
 def sendable(*, now: datetime) -> QuerySet[OutboundMessage]:
     """Queued and due, with nothing older of the same person in the way (an urgent one waits for nobody)."""
-    older = OutboundMessage.objects.filter(
-        contact=OuterRef("contact"), status__in=[Status.QUEUED, Status.SENDING], created_at__lt=OuterRef("created_at")
-    )
+    # Two that were written in one step, as a notice and the reply behind it, share their time: their keys are in order.
+    before = Q(created_at__lt=OuterRef("created_at")) | Q(created_at=OuterRef("created_at"), pk__lt=OuterRef("pk"))
+    older = OutboundMessage.objects.filter(before, contact=OuterRef("contact"), status__in=[Status.QUEUED, Status.SENDING])
     due = Q(retry_at__isnull=True) | Q(retry_at__lte=now)
     return OutboundMessage.objects.filter(due, status=Status.QUEUED).filter(Q(urgent=True) | ~Exists(older))
 
@@ -85,7 +85,7 @@ def unattended(*, now: datetime) -> QuerySet[OutboundMessage]:
     return sendable(now=now).filter(alone).order_by("-urgent", "created_at", "id")
 
 
-def attend(key: UUID, *, now: datetime) -> None:
+def attend(key: UUID, *, now: datetime | None) -> None:
     OutboundMessage.objects.filter(pk=key).update(attended_at=now)
 
 
@@ -189,7 +189,7 @@ def _apply(event: DeliveryEvent, message: OutboundMessage, *, now: datetime) -> 
     rows.filter(wamid__isnull=True).update(wamid=event.wamid)
     if event.status == Status.FAILED:
         _apply_failure(event, rows, message, now=now)
-    elif event.status in _BEFORE:
+    elif event.status in _BEFORE and not _is_overtaken(event):
         rows.filter(handed_at__isnull=True).update(handed_at=event.at)
         rows.filter(status__in=_BEFORE[event.status]).update(
             status=event.status, reason="", error_code=None, retry_at=None, failed_at=None, in_flight_since=None
@@ -199,6 +199,12 @@ def _apply(event: DeliveryEvent, message: OutboundMessage, *, now: datetime) -> 
         if event.status == Status.READ:
             rows.update(read_at=event.at)
     DeliveryEvent.objects.filter(pk=event.pk).update(outbound=message, applied_at=now)
+
+
+def _is_overtaken(event: DeliveryEvent) -> bool:
+    """A "sent" that comes after the failure of the same try: the message still wants its retry."""
+    failed = DeliveryEvent.objects.filter(wamid=event.wamid, status=Status.FAILED)
+    return event.status == Status.SENT and failed.exists()
 
 
 def _apply_failure(event: DeliveryEvent, rows: QuerySet[OutboundMessage], message: OutboundMessage, *, now: datetime) -> None:

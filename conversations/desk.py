@@ -22,7 +22,8 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from conversations import handover, lookup, transcript as transcripts
+from conversations import handover, lookup
+from conversations import transcript as transcripts
 from conversations.models import FREE_TEXT_WINDOW, Contact, Handover
 
 GONE = "This conversation has no open handover any more. Somebody gave it back to Jeevo."
@@ -75,7 +76,13 @@ def take(request: HttpRequest, key: UUID) -> HttpResponse:
 @may_act
 def reply(request: HttpRequest, key: UUID) -> HttpResponse:
     text = request.POST.get("text", "")
-    return _act(request, key, lambda held, by, now: handover.reply(held, text, by=by, now=now), "Your reply is on its way.", text)
+    return _act(
+        request,
+        key,
+        lambda held, by, now: handover.reply(held, text, by=by, now=now),
+        "Your reply is on its way.",
+        text,
+    )
 
 
 @require_POST
@@ -113,9 +120,7 @@ def _thread(request: HttpRequest, contact: Contact) -> dict[str, Any]:
     return {"contact": contact, "page": transcripts.page(contact, before=before), "before": before}
 
 
-def _transcript(
-    request: HttpRequest, contact: Contact, *, problem: str = "", typed: str = "", status: int = 200
-) -> HttpResponse:
+def _transcript(request: HttpRequest, contact: Contact, *, problem: str = "", typed: str = "", status: int = 200) -> HttpResponse:
     now = timezone.now()
     until = contact.last_inbound_at + FREE_TEXT_WINDOW if contact.last_inbound_at else None
     held = contact.handovers.filter(closed_at__isnull=True).select_related("taken_by").first()

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from conversations import answering, compose, contacts, delivery, handover, language, questions, webhook, wording
 from conversations.draft import Draft
@@ -46,7 +46,8 @@ def attach_received(*, now: datetime, send_now: Send) -> int:
 def _attach_safely(key: UUID, *, now: datetime, send_now: Send) -> None:
     try:
         urgent = attach(key, now=now)
-    except DatabaseError:
+    except (OperationalError, InterfaceError):
+        # The database is away, which is no fault of this message; a value it refuses is.
         raise
     except Exception as error:
         log.exception("message could not be seen", message=str(key))
@@ -78,7 +79,7 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     message.contact, message.session = contact, contacts.open_session(contact, now=now)
     text = message.text or ""
     message.language = language.detect(text, default=contact.language)
-    verdict = triage(text, earlier=_recent_texts(contact, message)) if text else Triage(Level.ROUTINE)
+    verdict = _judged(text, _recent_texts(contact, message)) if text else Triage(Level.ROUTINE)
     message.triage_level, message.triage_concept = verdict.level.value, verdict.concept
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING
@@ -98,6 +99,15 @@ def _decide(message: InboundMessage, contact: Contact, verdict: Triage, *, now: 
     elif handover.is_taken(contact):
         _set(message, Status.WITH_PERSON, "")
     return None
+
+
+def _judged(text: str, earlier: list[str]) -> Triage:
+    """The worst of three readings: alone, after the earlier messages, and as one sentence with them, because people
+    break off in the middle of one ("my father is not" / "breathing")."""
+    readings = [triage(text, earlier=earlier)]
+    if earlier:
+        readings.append(triage(" ".join([*earlier, text])))
+    return max(readings, key=lambda each: each.level.severity)
 
 
 def _set(message: InboundMessage, status: str, reason: str) -> None:
@@ -123,6 +133,8 @@ def _command(message: InboundMessage, contact: Contact, *, now: datetime) -> Dra
     text = message.text or ""
     if questions.is_stop(text):
         Contact.objects.filter(pk=contact.pk).update(opted_out_at=now)
+        waiting = InboundMessage.objects.filter(contact=contact, status=Status.WAITING).exclude(pk=message.pk)
+        waiting.update(status=Status.IGNORED, reason="the person wrote STOP")
         return _fixed("stop_confirmed", message.language, contact)
     if questions.is_start(text):
         Contact.objects.filter(pk=contact.pk).update(opted_out_at=None)
@@ -137,7 +149,9 @@ def _pressed(message: InboundMessage, contact: Contact, *, now: datetime) -> Dra
         handover.ask(contact, reason=Handover.Reason.ASKED, now=now)
         if handover.is_taken(contact):
             return None
-        return Draft(Answer.Kind.FIXED, wording.handover_waiting(contact.language, contact.country), contact.language, reason=name)
+        return Draft(
+            Answer.Kind.FIXED, wording.handover_waiting(contact.language, contact.country), contact.language, reason=name
+        )
     if name in Feedback.Value.values:
         answer = Answer.objects.filter(contact=contact, pk=key).first() if _is_key(key) else None
         if answer is not None:
@@ -161,9 +175,11 @@ def _is_key(text: str) -> bool:
 def hand_out(*, now: datetime, publish: Publish) -> int:
     """Hand the keys of people who wait to the workers. A broker that is away is tried again on the next round."""
     keys = answering.waiting_contacts(now=now)
-    taken = [key for key in keys if publish(key)]
-    Contact.objects.filter(pk__in=taken).update(handed_at=now)
-    return len(taken)
+    # Marked first: a quick worker clears the mark when it is done, and a mark set after that would hold up the next message.
+    Contact.objects.filter(pk__in=keys).update(handed_at=now)
+    left = [key for key in keys if not publish(key)]
+    Contact.objects.filter(pk__in=left).update(handed_at=None)
+    return len(keys) - len(left)
 
 
 def send_unattended(*, now: datetime, publish: Publish, send_now: Send) -> int:
@@ -171,11 +187,11 @@ def send_unattended(*, now: datetime, publish: Publish, send_now: Send) -> int:
     a worker that died after its commit. Urgent ones go out from here, without the broker."""
     rows = list(delivery.unattended(now=now).values_list("pk", "urgent")[:BATCH])
     for key, urgent in rows:
+        delivery.attend(key, now=now)
         if urgent:
-            delivery.attend(key, now=now)
             send_now(key)
-        elif publish(key):
-            delivery.attend(key, now=now)
+        elif not publish(key):
+            delivery.attend(key, now=None)
     return len(rows)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from celery import current_app
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -48,7 +48,7 @@ class Dispatcher:
     def _safely(self) -> None:
         try:
             self.round(now=timezone.now())
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             log.exception("the database did not answer; trying again")
             close_old_connections()
             connection.close()

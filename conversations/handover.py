@@ -53,6 +53,10 @@ def take(handover: Handover, *, by: AbstractBaseUser, now: datetime) -> Handover
     if held.taken_at is None:
         held.taken_by, held.taken_at = by, now  # type: ignore[assignment]
         held.save(update_fields=["taken_by", "taken_at"])
+        # What Jeevo has not begun to answer is now for the person who took over.
+        InboundMessage.objects.filter(contact=held.contact, status=InboundMessage.Status.WAITING).update(
+            status=InboundMessage.Status.WITH_PERSON
+        )
         _say(held.contact, "handover_taken", now=now, by=by)
     return held
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from django.conf.locale import LANG_INFO
 
-from conversations.models import Answer, DeliveryEvent, InboundMessage, OutboundMessage
+from conversations.models import Answer, Citation, DeliveryEvent, InboundMessage, OutboundMessage
 
 State = Literal["done", "now", "waiting", "failed"]
 Kind, Inbound, Outbound = Answer.Kind, InboundMessage.Status, OutboundMessage.Status
@@ -36,6 +36,7 @@ WRITTEN: dict[str, str] = {
 }
 SEARCHED = (Kind.GENERATED, Kind.EXTRACTIVE, Kind.DECLINED)
 QUOTING = (Kind.GENERATED, Kind.EXTRACTIVE)
+MOST_PASSAGES = 5
 AFTER_SENT = (Outbound.SENT, Outbound.DELIVERED, Outbound.READ)
 
 
@@ -128,14 +129,13 @@ def _looking(message: InboundMessage) -> Step:
 def _found(answer: Answer) -> Step:
     if answer.kind not in SEARCHED:
         return Step("found", "No search needed for this reply", "done")
-    count = len(answer.passages)
-    label = (
-        f"Found {count} passage{'' if count == 1 else 's'} in the library"
-        if count
-        else "Searched the library: nothing near"
-    )
-    lines = [_passage(each) for each in answer.passages if isinstance(each, dict)]
-    return Step("found", label, "done", details=_said(*lines, _took(answer, "embed", "search")))
+    passages = [each for each in answer.passages if isinstance(each, dict)]
+    label = f"Found {len(passages)} passage{'' if len(passages) == 1 else 's'} in the library"
+    if answer.kind == Kind.DECLINED:
+        label = "Searched the library: nothing close enough"
+    lines = [_passage(each) for each in passages[:MOST_PASSAGES]]
+    more = f"and {len(passages) - MOST_PASSAGES} more" if len(passages) > MOST_PASSAGES else ""
+    return Step("found", label, "done", details=_said(*lines, more, _took(answer, "embed", "search")))
 
 
 def _passage(passage: dict[str, object]) -> str:
@@ -174,14 +174,18 @@ def _checked(answer: Answer) -> Step:
         return Step("checked", "Nothing to check: nothing was claimed", "done")
     if answer.kind not in QUOTING:
         return Step("checked", "Nothing to check: the text is fixed", "done")
+    cited = [_cited(each) for each in answer.citations.all()]
+    if answer.kind == Kind.EXTRACTIVE:
+        return Step("checked", "Every sentence is its source's own", "done", details=_said(*cited))
     removed = len(answer.removed) if isinstance(answer.removed, list) else 0
     gone = f"{removed} sentence{' was' if removed == 1 else 's were'} removed: no passage supported it"
-    cited = [
-        f"[{each.number}] {each.title}" + (f", {each.publisher}" if each.publisher else "")
-        for each in answer.citations.all()
-    ]
     details = _said(gone if removed else "No sentence had to be removed", *cited, _took(answer, "check"))
     return Step("checked", "Every sentence checked against its source", "done", details=details)
+
+
+def _cited(citation: Citation) -> str:
+    where = " / ".join(dict.fromkeys(part for part in (citation.title, citation.heading) if part))
+    return f"[{citation.number}] {where}" + (f", {citation.publisher}" if citation.publisher else "")
 
 
 def _delivery(message: InboundMessage, outgoing: OutboundMessage | None) -> list[Step]:

@@ -81,7 +81,7 @@ def _for_another_number(event: Inbound) -> str:
 
 def _store_status(event: Status, now: datetime) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_STATUS, (event.wamid, event.status, event.at or now, now, event.callback, event.error_code))
+        cursor.execute(_STATUS, (event.wamid, event.status, event.at, now, event.callback, event.error_code))
 
 
 def _store_unhandled(event: Unhandled, now: datetime) -> None:

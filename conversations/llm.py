@@ -3,6 +3,7 @@ from costing each patient the deadline again."""
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from dataclasses import dataclass
@@ -61,24 +62,35 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
     try:
-        answer = _client(os.getpid()).chat.completions.create(
-            model=settings.ENVIRONMENT.groq.model,
-            messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
-            temperature=0,
-            max_completion_tokens=900,
-            timeout=httpx.Timeout(seconds, connect=min(3, seconds)),
-        )
+        answer = json.loads(_body(system, user, seconds))
+        text, model = answer["choices"][0]["message"]["content"], answer.get("model")
     except groq.APIStatusError as error:
         permanent = error.status_code in (400, 401, 403, 404, 422)
         raise ModelError(_reason(error.status_code), permanent=permanent, code=error.status_code) from error
-    except groq.APITimeoutError as error:
+    except (groq.APITimeoutError, httpx.TimeoutException, TimeoutError) as error:
         raise ModelError("no answer within the deadline", permanent=False) from error
-    except (groq.APIError, ValueError) as error:
+    except (groq.APIError, httpx.HTTPError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError("the model cannot be reached or answered in a wrong form", permanent=False) from error
-    text = answer.choices[0].message.content if getattr(answer, "choices", None) else None
-    if not text or not text.strip():
+    if not isinstance(text, str) or not text.strip():
         raise ModelError("the model answered nothing", permanent=False)
-    return text.strip(), answer.model or settings.ENVIRONMENT.groq.model
+    return text.strip(), str(model or settings.ENVIRONMENT.groq.model)
+
+
+def _body(system: str, user: str, seconds: float) -> bytes:
+    """The answer as it came. Read in pieces, because a timeout of the client holds for each piece and not for the whole."""
+    started, pieces = time.monotonic(), []
+    with _client(os.getpid()).chat.completions.with_streaming_response.create(
+        model=settings.ENVIRONMENT.groq.model,
+        messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
+        temperature=0,
+        max_completion_tokens=900,
+        timeout=httpx.Timeout(seconds, connect=min(3, seconds)),
+    ) as response:
+        for piece in response.iter_bytes():
+            pieces.append(piece)
+            if time.monotonic() - started > seconds:
+                raise TimeoutError
+    return b"".join(pieces)
 
 
 def _reason(status: int) -> str:

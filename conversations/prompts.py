@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from knowledge.passages import Passage
 
 VERSION = "2026-11-1"
+# What the model writes when the passages do not answer. It is never sent to a person.
+NO_ANSWER = "NO ANSWER"
 
-SYSTEM = """You write short answers for a public health helpline on WhatsApp.
+SYSTEM = f"""You write short answers for a public health helpline on WhatsApp.
 Rules:
-- Use only the numbered passages. If they do not answer the question, write exactly: NO ANSWER
+- Use only the numbered passages. If they do not answer the question, write exactly: {NO_ANSWER}
 - Write at most four plain sentences a worried person with little schooling understands. No headings, no lists, no greeting.
 - After each sentence put the number of the passage that supports it, like [1]. One sentence, one fact.
 - Keep every number, unit and dose exactly as in the passage. Never add a dose, a diagnosis, a link or a telephone number.
@@ -19,9 +21,13 @@ Rules:
 
 
 def user(question: str, passages: Sequence[Passage]) -> str:
-    parts = [f'<passage number="{number}" title="{_flat(each.title)}" section="{_flat(each.heading)}">\n{_flat(each.text)}\n</passage>'
+    parts = [f'<passage number="{number}" title="{_quoted(each.title)}" section="{_quoted(each.heading)}">\n{_flat(each.text)}\n</passage>'
              for number, each in enumerate(passages, 1)]
     return "\n".join(parts) + f"\n<question>\n{_flat(question)}\n</question>"
+
+
+def _quoted(text: str) -> str:
+    return _flat(text).replace('"', "'")
 
 
 def _flat(text: str) -> str:

@@ -40,12 +40,14 @@ _EMPTY_WORDS = set(
     "days day hours week weeks times time old years year months month please tell say know need want get kya kaise kab kitna kitne "
     "mujhe mere mera ko ka ki ke hai hain se me mein karu karna chahiye क्या कैसे कब कितना को का की के है हैं से में मुझे".split()
 )
+# What is asked of a thing: with "it" and nothing else, the thing itself is missing.
+_PROPERTIES = set("contagious infectious dangerous serious safe normal curable treatable common painful genetic deadly fatal bad good".split())
 _GROUPS = set("children child kids baby babies adults women men pregnant pregnancy elderly him her bachche bachcha बच्चे बच्चों".split())
 
 
 def words(text: str) -> list[str]:
     """Lower-case words; combining marks stay with their letters (`\\w` would drop Indian vowel signs)."""
-    folded = unicodedata.normalize("NFC", text).casefold()
+    folded = unicodedata.normalize("NFC", text).casefold().replace("’", "'")
     cleaned = "".join(c if unicodedata.category(c)[0] in "LMN" or c in "\u200c\u200d'" else " " for c in folded)
     return cleaned.split()
 
@@ -78,4 +80,5 @@ def _leans_on_what_came_before(text: str, tokens: list[str]) -> bool:
     own = [word for word in tokens if word not in _EMPTY_WORDS and word not in _POINTING]
     if len(tokens) <= 7 and _OPENERS.match(text.strip()):
         return len([word for word in own if word not in _GROUPS and not _OPENERS.match(word)]) == 0 or len(tokens) <= 3
-    return len(tokens) <= 7 and not [word for word in own if word not in _GROUPS and not word.isdigit()]
+    asked_of_it = _PROPERTIES if _POINTING & set(tokens) else set[str]()
+    return len(tokens) <= 7 and not [word for word in own if word not in _GROUPS | asked_of_it and not word.isdigit()]

@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
@@ -24,14 +23,18 @@ def ago(at: Any) -> str:
 
 def to_transcript(contact: Contact | None) -> str:
     if contact is None:
-        return format_html('<span class="quiet">{}</span>', "not attached yet")
+        return format_html('<span class="quiet">{}</span>', "no person yet")
     return format_html('<a href="{}">{}</a>', reverse("admin:conversations_contact_change", args=[contact.pk]), contact.label)
 
 
 def to_answer(answer: Answer | None) -> str:
     if answer is None:
         return "-"
-    return format_html('<a href="{}">{}</a>', reverse("admin:conversations_answer_change", args=[answer.pk]), answer.get_kind_display())
+    return format_html(
+        '<a href="{}">{}</a>',
+        reverse("admin:conversations_answer_change", args=[answer.pk]),
+        answer.get_kind_display(),
+    )
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -51,7 +54,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         typed = request.POST.get("find") if request.method == "POST" else request.GET.get("q", "")
         if typed is not None and (request.method == "POST" or lookup.safe(typed) != typed.strip()):
             asked = "?" + urlencode({"q": lookup.safe(typed)}) if typed.strip() else ""

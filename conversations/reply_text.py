@@ -36,28 +36,29 @@ def plain(text: str) -> dict[str, Any]:
 def fitted(draft: Draft, limit: int) -> str:
     """The whole message within `limit` characters: whole sentences go, the last one (when to get help) stays longest."""
     lines = draft.text.split("\n")
-    while True:
-        text = _joined(draft, "\n".join(lines))
-        if len(text) <= limit or len(lines) <= 1:
-            return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+    while len(text := _joined(draft, "\n".join(lines))) > limit and len(lines) > 1:
         lines.pop(-2)
+    if len(text) > limit:
+        # One sentence is left, so it is an address of hundreds of characters that does not fit.
+        text = _joined(draft, lines[0], addresses=False)
+    return text if len(text) <= limit else text[: limit - 1].rsplit(maxsplit=1)[0] + "…"
 
 
-def _joined(draft: Draft, text: str) -> str:
+def _joined(draft: Draft, text: str, *, addresses: bool = True) -> str:
     cited = [(number, each) for number, each in enumerate(draft.cited, 1) if f"[{number}]" in text]
     parts = [draft.preface, text]
     if cited:
-        parts += [replies.text("sources_heading", draft.language) + "\n" + _sources(cited), _disclaimer(draft)]
+        parts += [replies.text("sources_heading", draft.language) + "\n" + _sources(cited, addresses), _disclaimer(draft)]
     return "\n\n".join(part for part in parts if part)
 
 
-def _sources(cited: list[tuple[int, Passage]]) -> str:
+def _sources(cited: list[tuple[int, Passage]], addresses: bool) -> str:
     """One entry a document, with every number that stands for it."""
     groups: dict[tuple[str, str], list[int]] = {}
     for number, each in cited:
         groups.setdefault((f"{each.title}, {each.publisher}".rstrip(", "), each.url), []).append(number)
     return "\n".join(
-        f"{''.join(f'[{number}]' for number in numbers)} {name}" + (f"\n{url}" if url else "")
+        f"{''.join(f'[{number}]' for number in numbers)} {name}" + (f"\n{url}" if url and addresses else "")
         for (name, url), numbers in groups.items()
     )
 

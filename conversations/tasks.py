@@ -6,7 +6,7 @@ import os
 from uuid import UUID
 
 from celery import shared_task
-from celery.signals import worker_process_init
+from celery.signals import worker_init, worker_process_init
 
 from conversations import answering, delivery
 from knowledge import embeddings
@@ -25,8 +25,15 @@ def send_message(key: str) -> None:
     delivery.send(UUID(key))
 
 
-@worker_process_init.connect
+@worker_init.connect
 def load_model(**_: object) -> None:
-    """Each process of a worker that answers or indexes loads the model before its first task."""
+    """The model is loaded once by the worker and shared by the processes it forks: a process that died is replaced
+    in milliseconds, and the weights are in memory once."""
     if os.environ.get("JEEVO_PROCESS") in _WITH_MODEL:
         embeddings.warm_up()
+
+
+@worker_process_init.connect
+def use_threads(**_: object) -> None:
+    if os.environ.get("JEEVO_PROCESS") in _WITH_MODEL:
+        embeddings.set_threads()

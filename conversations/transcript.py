@@ -16,12 +16,23 @@ from conversations.remedies import remedy
 
 PAGE = 40
 KINDS = {
-    "audio": "Voice note", "voice": "Voice note", "image": "Picture", "video": "Video", "document": "Document",
-    "sticker": "Sticker", "location": "Place", "contacts": "Contact card",
+    "audio": "Voice note",
+    "voice": "Voice note",
+    "image": "Picture",
+    "video": "Video",
+    "document": "Document",
+    "sticker": "Sticker",
+    "location": "Place",
+    "contacts": "Contact card",
 }
 DELIVERY = {
-    "queued": "Waiting to be sent", "sending": "Being sent", "uncertain": "Not known yet whether it arrived",
-    "sent": "Sent", "delivered": "Delivered", "read": "Read", "failed": "Failed",
+    "queued": "Waiting to be sent",
+    "sending": "Being sent",
+    "uncertain": "Not known yet whether it arrived",
+    "sent": "Sent",
+    "delivered": "Delivered",
+    "read": "Read",
+    "failed": "Failed",
 }
 
 

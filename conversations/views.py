@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 from django.utils import timezone
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -31,6 +32,10 @@ class WebhookView(APIView):
     permission_classes = (AllowAny,)
     parser_classes = ()
     throttle_classes = ()
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        """Answers are plain text whatever the caller accepts; a 406 would make WhatsApp deliver for a week."""
+        return super().perform_content_negotiation(request, force=True)
 
     def get(self, request: Request) -> HttpResponse:
         asked = request.query_params

@@ -7,12 +7,13 @@ read on its own, so that one odd part never costs the others; a part that cannot
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import hmac
 import json
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +39,7 @@ class Inbound:
     text: str | None
     sent_at: datetime | None
     ignored: str
-    payload: dict[str, Any] = field(repr=False)
+    payload: dict[str, Any] = dataclasses.field(repr=False)
 
     @property
     def sender(self) -> str:
@@ -49,7 +50,7 @@ class Inbound:
 class Status:
     wamid: str
     status: str
-    at: datetime | None
+    at: datetime
     callback: str
     error_code: int | None
 
@@ -58,7 +59,7 @@ class Status:
 class Unhandled:
     field: str
     reason: str
-    payload: Any = field(repr=False)
+    payload: Any = dataclasses.field(repr=False)
 
 
 Event = Inbound | Status | Unhandled
@@ -186,11 +187,12 @@ def button_id(payload: dict[str, Any] | None) -> str:
 def _status(status: Any) -> Event:
     if not isinstance(status, dict):
         return Unhandled("statuses", "a status that is not an object", status)
-    wamid, name = _identifier(status.get("id")), _short(status.get("status"))
-    if not wamid or name not in STATUSES:
-        return Unhandled("statuses", "a status without a usable id or of an unknown kind", status)
+    wamid, name, at = _identifier(status.get("id")), _short(status.get("status")), _time(status.get("timestamp"))
+    # The time is part of what makes a status the same one when it is delivered again.
+    if not wamid or name not in STATUSES or at is None:
+        return Unhandled("statuses", "a status without a usable id or time, or of an unknown kind", status)
     callback = _identifier(status.get("biz_opaque_callback_data"))
-    return Status(wamid, name, _time(status.get("timestamp")), callback[:64], _error_code(status.get("errors")))
+    return Status(wamid, name, at, callback[:64], _error_code(status.get("errors")))
 
 
 def _error_code(errors: Any) -> int | None:

@@ -7,6 +7,7 @@ or Ambiguous: the request left and no answer came, so WhatsApp may have sent the
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from django.conf import settings
 
 TIMEOUT = httpx.Timeout(10, connect=3, pool=3)
 Action = Literal["retry", "fail", "operator"]
+_MAKING = threading.Lock()
 
 # Meta's codes, from design/whatsapp.md: what to do, and why in words for staff.
 _CODES: dict[int, tuple[Action, str]] = {
@@ -109,14 +111,14 @@ def mark_read(wamid: str, *, typing: bool = True) -> None:
 def look_up(path: str, **params: str) -> dict[str, Any]:
     """GET a node of the Graph, for `manage.py whatsapp check`."""
     try:
-        return _judged(_client(os.getpid()).get(path, params=params))
+        return _judged(_connected().get(path, params=params))
     except httpx.HTTPError as error:
         raise WhatsAppError(None, "The Graph API cannot be reached", "retry") from error
 
 
 def _post(body: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return _judged(_client(os.getpid()).post(f"{settings.ENVIRONMENT.whatsapp.phone_number_id}/messages", json=body))
+        return _judged(_connected().post(f"{settings.ENVIRONMENT.whatsapp.phone_number_id}/messages", json=body))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise WhatsAppError(None, "The Graph API cannot be reached", "retry") from error
     except httpx.HTTPError as error:
@@ -135,6 +137,12 @@ def _judged(response: httpx.Response) -> dict[str, Any]:
     error = answer.get("error") if isinstance(answer, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
     raise judge(code if isinstance(code, int) else None, response.status_code)
+
+
+def _connected() -> httpx.Client:
+    # The thread of the read receipts and the one that answers begin together: without this each makes a client.
+    with _MAKING:
+        return _client(os.getpid())
 
 
 @lru_cache(maxsize=2)

@@ -94,7 +94,7 @@ def _database() -> dict[str, Any]:
     # Celery closes Django's pool at every task boundary, so only the web process has one.
     if os.environ.get("JEEVO_PROCESS") == "web":
         options["pool"] = {"min_size": 1, "max_size": ENVIRONMENT.web_threads + 1, "timeout": 3}
-    config: dict[str, Any] = environ.Env.db_url_config(_database_url)
+    config: dict[str, Any] = environ.Env.db_url_config(_database_url)  # type: ignore[no-untyped-call]
     config |= {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": config.get("OPTIONS", {}) | options}
     if os.environ.get("JEEVO_PROCESS") != "web":
         config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}

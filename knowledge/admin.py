@@ -10,6 +10,7 @@ import hashlib
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -51,17 +52,33 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     show_facets = admin.ShowFacets.ALWAYS
     list_per_page = 50
     actions = ("publish", "retire")
+    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     empty_state = "No document is here yet. Starter articles come with the first start; add your own with the button above."
     add_fields = ("title", "publisher", "url", "licence", "language", "audience", "topic", "text")
     fieldsets = (
         (None, {"fields": ("title", "publisher", "link", "status", "reviewed_by", "reviewed_at")}),
         ("What will be cited", {"fields": ("cited",), "classes": ("wide", "plain")}),
-        ("About it", {"fields": ("topic", "language", "audience", "origin", "licence", "uploaded_by", "created_at", "indexed_at")}),
+        (
+            "About it",
+            {
+                "fields": (
+                    "topic",
+                    "language",
+                    "audience",
+                    "origin",
+                    "licence",
+                    "uploaded_by",
+                    "created_at",
+                    "indexed_at",
+                )
+            },
+        ),
         ("Checked against", {"fields": ("checked",), "classes": ("collapse", "plain")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).select_related("reviewed_by").annotate(chunk_count=Count("chunks"))
+        rows: QuerySet[Document] = super().get_queryset(request)
+        return rows.select_related("reviewed_by").annotate(chunk_count=Count("chunks"))
 
     def get_fieldsets(self, request: HttpRequest, obj: Document | None = None) -> Any:
         return self.fieldsets if obj else ((None, {"fields": self.add_fields}),)
@@ -84,7 +101,11 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().log_change(request, obj, message) if message else None
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        nothing_to_save = {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
+        nothing_to_save = {
+            "show_save": False,
+            "show_save_and_continue": False,
+            "show_save_and_add_another": False,
+        }
         document = self.get_object(request, object_id)
         can_review = document is not None and self.has_change_permission(request, document)
         extra = {**nothing_to_save, "can_review": can_review, **(extra_context or {})}
@@ -98,7 +119,8 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.action(description="Publish: I have reviewed it", permissions=["change"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        self._each(request, queryset, review.publish, "published")
+        now = timezone.now()
+        self._each(request, queryset, lambda each: review.publish(each, by=actor(request), now=now), "published")
 
     @admin.action(description="Retire: no longer cite it", permissions=["change"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
@@ -108,7 +130,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         count = 0
         for document in queryset:
             try:
-                step(document, by=actor(request), now=timezone.now())
+                step(document)
                 self.log_change(request, document, done.capitalize())
                 count += 1
             except review.NotAllowed as problem:
@@ -141,7 +163,9 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="sources read")
     def checked(self, document: Document) -> str:
-        return render_to_string("admin/knowledge/sources.html", {"sources": document.sources}) if document.sources else "none named"
+        return (
+            render_to_string("admin/knowledge/sources.html", {"sources": document.sources}) if document.sources else "none named"
+        )
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -203,7 +227,11 @@ class UnansweredQuestionAdmin(ReadOnly):
     @admin.action(description="Mark as dealt with", permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[UnansweredQuestion]) -> None:
         count = queryset.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
-        self.message_user(request, f"{count} {'question' if count == 1 else 'questions'} marked as dealt with.", messages.SUCCESS)
+        self.message_user(
+            request,
+            f"{count} {'question' if count == 1 else 'questions'} marked as dealt with.",
+            messages.SUCCESS,
+        )
 
     @admin.display(ordering="created_at")
     def asked(self, question: UnansweredQuestion) -> str:
@@ -213,7 +241,11 @@ class UnansweredQuestionAdmin(ReadOnly):
     def nearest_document(self, question: UnansweredQuestion) -> str:
         if question.nearest is None:
             return "nothing near"
-        return format_html('<a href="{}">{}</a>', reverse("admin:knowledge_document_change", args=[question.nearest.pk]), question.nearest.title)
+        return format_html(
+            '<a href="{}">{}</a>',
+            reverse("admin:knowledge_document_change", args=[question.nearest.pk]),
+            question.nearest.title,
+        )
 
     @admin.display(description="how close, 0 to 1", ordering="score")
     def closeness(self, question: UnansweredQuestion) -> str:

@@ -16,7 +16,8 @@ from markdown_it.token import Token
 
 # About 190 word pieces of the default model's 256, which leaves room for the heading path.
 LONGEST_PASSAGE = 130
-_SENTENCE_END = re.compile(r"(?<=[.!?।])[\"')\]]*\s+(?=[\"'(\[]?[^\W_])")
+# The closing marks are caught, because they belong to the sentence that ends.
+_SENTENCE_END = re.compile(r"(?<=[.!?।])([\"')\]]*)\s+(?=[\"'(\[]?[^\W_])")
 _ABBREVIATIONS = re.compile(r"\b(?:e\.g|i\.e|etc|vs|Dr|Mr|Mrs|Ms|St|No|approx|Fig)\.$", re.IGNORECASE)
 
 
@@ -60,7 +61,8 @@ def passages(markdown: str) -> list[Passage]:
 def split_sentences(text: str) -> list[str]:
     """Sentences of one paragraph; abbreviations do not end one."""
     sentences: list[str] = []
-    for part in _SENTENCE_END.split(" ".join(text.split())):
+    pieces = [*_SENTENCE_END.split(" ".join(text.split())), ""]
+    for part in map("".join, zip(pieces[::2], pieces[1::2], strict=True)):
         if sentences and _ABBREVIATIONS.search(sentences[-1]):
             sentences[-1] += " " + part
         elif part:

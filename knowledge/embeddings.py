@@ -45,6 +45,13 @@ def warm_up() -> None:
     embed(["fever"])
 
 
+def set_threads() -> None:
+    """Let this process use as many cores as EMBEDDING_THREADS says. Call it after the last fork."""
+    import torch
+
+    torch.set_num_threads(settings.ENVIRONMENT.embedding_threads)
+
+
 @lru_cache(maxsize=1)
 def _model(name: str) -> SentenceTransformer:
     if name == BUNDLED:
@@ -55,7 +62,8 @@ def _model(name: str) -> SentenceTransformer:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    torch.set_num_threads(settings.ENVIRONMENT.embedding_threads)
+    # One thread while loading: a pool of threads does not survive the fork of a worker's processes.
+    torch.set_num_threads(1)
     try:
         # bfloat16: 2.5 times as fast on this kind of processor, cosine .9998 to float32 (design/stack.md).
         return SentenceTransformer(_location(name), device="cpu", model_kwargs={"dtype": torch.bfloat16})

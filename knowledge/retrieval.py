@@ -6,7 +6,7 @@ candidate. Only citable documents and passages of the current model take part.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 from pgvector import HalfVector
@@ -16,6 +16,7 @@ from knowledge.models import Document
 from knowledge.passages import Passage, Vectors
 
 CANDIDATES = 40
+Row = tuple[Any, ...]
 # Cosine plus a quarter of the full-text score relative to the best one: fusing scores beat fusing ranks (docs/adr).
 TEXT_WEIGHT = 0.25
 
@@ -52,9 +53,9 @@ def search(question: str, *, vector: Vectors, limit: int = 12, language: str = "
     return [_passage(score, row) for score, row in fused[:limit]]
 
 
-def _candidates(question: str, vector: Vectors, language: str) -> Sequence[tuple]:  # type: ignore[type-arg]
+def _candidates(question: str, vector: Vectors, language: str) -> list[Row]:
     documents = list(Document.objects.citable().filter(language=language).values_list("id", flat=True))
-    values = {
+    values: dict[str, Any] = {
         "documents": documents,
         "configuration": indexing.search_configuration(language),
         "question": question,
@@ -64,10 +65,11 @@ def _candidates(question: str, vector: Vectors, language: str) -> Sequence[tuple
     }
     with connection.cursor() as cursor:
         cursor.execute(_SEARCH, values)
-        return cursor.fetchall()
+        rows: list[Row] = cursor.fetchall()
+    return rows
 
 
-def _passage(score: float, row: tuple) -> Passage:  # type: ignore[type-arg]
+def _passage(score: float, row: Row) -> Passage:
     chunk, document, heading, page, text, sentences, packed, cosine, _, title, publisher, url, unreviewed, position = row
     return Passage(
         chunk=chunk,

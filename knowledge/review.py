@@ -31,7 +31,7 @@ def publish(document: Document, *, by: AbstractBaseUser, now: datetime) -> None:
 
 
 @transaction.atomic
-def retire(document: Document, *, by: AbstractBaseUser, now: datetime) -> None:
+def retire(document: Document) -> None:
     """Stop citing it. Answers that were given keep their snapshot of it."""
     held = Document.objects.select_for_update().get(pk=document.pk)
     if held.status == Status.RETIRED:

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from operations import figures, plot
+from operations import figures, plot, verdict
 
 # What people come for first; anything else follows by name.
 NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
@@ -51,7 +51,12 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     hours = plot.messages_by_hour(now)
     tiles = [_for_reader(figure(now), request) for figure in figures.FIGURES]
-    return {"now": now, "verdict": figures.verdict(tiles, quiet=not hours.total), "tiles": tiles, "plot": hours}
+    return {
+        "now": now,
+        "verdict": verdict.verdict(tiles, quiet=not hours.total),
+        "tiles": tiles,
+        "plot": hours,
+    }
 
 
 def _for_reader(tile: figures.Tile, request: HttpRequest) -> figures.Tile:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q
+from django.db.models import Count, Exists, Max, Min, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -52,9 +52,14 @@ def messages_today(now: datetime) -> Tile:
     found = rows.aggregate(number=Count("pk"), people=Count("contact", distinct=True), latest=Max("received_at"))
     said = f"From {count(found['people'], 'person', 'people')}." if found["number"] else "Nobody has written today."
     return Tile(
-        "Messages today", f"{found['number']:,}", "messages", said,
-        since=found["latest"], since_label="the latest",
-        href=reverse("admin:conversations_inboundmessage_changelist"), link="All messages",
+        "Messages today",
+        f"{found['number']:,}",
+        "messages",
+        said,
+        since=found["latest"],
+        since_label="the latest",
+        href=reverse("admin:conversations_inboundmessage_changelist"),
+        link="All messages",
         permission="conversations.view_inboundmessage",
     )
 
@@ -67,11 +72,15 @@ def waiting_messages(now: datetime) -> Tile:
     )
     age = now - found["oldest"] if found["oldest"] else timedelta(0)
     return Tile(
-        "Waiting for an answer", f"{found['number']:,}", "message" if found["number"] == 1 else "messages",
+        "Waiting for an answer",
+        f"{found['number']:,}",
+        "message" if found["number"] == 1 else "messages",
         _waiting_said(found["number"], found["slow"]),
         "breached" if age > TOO_SLOW else "at_risk" if age > SLOW else "good",
-        since=found["oldest"], since_label="the oldest",
-        href=reverse("admin:conversations_inboundmessage_changelist") + "?open=yes", link="Messages that wait",
+        since=found["oldest"],
+        since_label="the oldest",
+        href=reverse("admin:conversations_inboundmessage_changelist") + "?open=yes",
+        link="Messages that wait",
         permission="conversations.view_inboundmessage",
     )
 
@@ -79,33 +88,52 @@ def waiting_messages(now: datetime) -> Tile:
 def _waiting_said(number: int, slow: int) -> str:
     if slow:
         return f"{count(slow, 'message has', 'messages have')} waited longer than a minute."
-    return f"{count(number, 'message is', 'messages are')} being answered." if number else "No message waits."
+    if number:
+        return f"{count(number, 'message is', 'messages are')} being answered."
+    return "No message waits."
 
 
 def waiting_people(now: datetime) -> Tile:
     """Handovers that nobody has taken, the oldest first."""
     late = Q(opened_at__lt=now - PERSON_WAIT)
     late_flag = Q(reason=Handover.Reason.RED_FLAG, opened_at__lt=now - RED_FLAG_WAIT)
-    found = handover.waiting().filter(taken_at__isnull=True).order_by().aggregate(
-        number=Count("pk"), late=Count("pk", filter=late), flags=Count("pk", filter=late_flag), oldest=Min("opened_at")
+    found = (
+        handover.waiting()
+        .filter(taken_at__isnull=True)
+        .order_by()
+        .aggregate(
+            number=Count("pk"),
+            late=Count("pk", filter=late),
+            flags=Count("pk", filter=late_flag),
+            oldest=Min("opened_at"),
+        )
     )
     number = found["number"]
     said = f"The oldest has waited {lasted(now - found['oldest'])}." if number else "Nobody waits for a person."
     if found["flags"]:
         said = f"{count(found['flags'], 'red flag has', 'red flags have')} waited longer than 10 minutes."
     return Tile(
-        "Waiting for a person", f"{number:,}", "person" if number == 1 else "people", said,
+        "Waiting for a person",
+        f"{number:,}",
+        "person" if number == 1 else "people",
+        said,
         "breached" if found["flags"] else "at_risk" if found["late"] else "good",
-        since=found["oldest"], since_label="the oldest",
-        href=reverse("admin:conversations_handover_waiting"), link="Who waits", permission="conversations.view_handover",
+        since=found["oldest"],
+        since_label="the oldest",
+        href=reverse("admin:conversations_handover_waiting"),
+        link="Who waits",
+        permission="conversations.view_handover",
     )
 
 
 def answers_today(now: datetime) -> Tile:
     cited = Exists(Citation.objects.filter(answer=OuterRef("pk")))
     rows = list(
-        Answer.objects.filter(created_at__gte=midnight(now)).order_by().values("kind")
-        .annotate(number=Count("pk"), cited=Count("pk", filter=cited)).order_by("-number", "kind")
+        Answer.objects.filter(created_at__gte=midnight(now))
+        .order_by()
+        .values("kind")
+        .annotate(number=Count("pk"), cited=Count("pk", filter=cited))
+        .order_by("-number", "kind")
     )
     total = sum(row["number"] for row in rows)
     medical = sum(row["number"] for row in rows if row["kind"] in WITH_SOURCES)
@@ -114,59 +142,90 @@ def answers_today(now: datetime) -> Tile:
     if medical:
         said = f"{sourced * 100 // medical} % of the health answers name their sources."
     return Tile(
-        "Answers today", f"{total:,}", "answer" if total == 1 else "answers", said,
+        "Answers today",
+        f"{total:,}",
+        "answer" if total == 1 else "answers",
+        said,
         "at_risk" if sourced < medical else None,
-        href=reverse("admin:conversations_answer_changelist"), link="All answers", permission="conversations.view_answer",
+        href=reverse("admin:conversations_answer_changelist"),
+        link="All answers",
+        permission="conversations.view_answer",
         details=tuple((Answer.Kind(row["kind"]).label.capitalize(), f"{row['number']:,}") for row in rows),
     )
 
 
 def failed_messages(now: datetime) -> Tile:
     rows = list(
-        OutboundMessage.objects.filter(status="failed", failed_at__gte=now - DAY).order_by()
-        .values("error_code", "reason").annotate(number=Count("pk"), latest=Max("failed_at")).order_by("-number", "reason")
+        OutboundMessage.objects.filter(status="failed", failed_at__gte=now - DAY)
+        .order_by()
+        .values("error_code", "reason")
+        .annotate(number=Count("pk"), latest=Max("failed_at"))
+        .order_by("-number", "reason")
     )
     total = sum(row["number"] for row in rows)
-    said = f"Mostly: {the(rows[0]['reason'] or 'no reason was given')}." if rows else "Every message went out in the last 24 hours."
+    said = (
+        f"Mostly: {the(rows[0]['reason'] or 'no reason was given')}." if rows else "Every message went out in the last 24 hours."
+    )
     needs_us = any(row["error_code"] is not None and whatsapp.judge(row["error_code"]).operator for row in rows)
     return Tile(
-        "Failed to send, 24 h", f"{total:,}", "message" if total == 1 else "messages", said,
+        "Failed to send, 24 h",
+        f"{total:,}",
+        "message" if total == 1 else "messages",
+        said,
         "breached" if needs_us else "at_risk" if total else "good",
-        since=max((row["latest"] for row in rows), default=None), since_label="the latest",
+        since=max((row["latest"] for row in rows), default=None),
+        since_label="the latest",
         href=reverse("admin:conversations_outboundmessage_changelist") + "?status__exact=failed",
-        link="Messages that failed", permission="conversations.view_outboundmessage",
+        link="Messages that failed",
+        permission="conversations.view_outboundmessage",
     )
 
 
-def unanswered_questions(now: datetime) -> Tile:
+def unanswered_questions(_: datetime) -> Tile:
     found = UnansweredQuestion.objects.filter(resolved_at__isnull=True).aggregate(number=Count("pk"), oldest=Min("created_at"))
     number = found["number"]
-    said = "Waiting for a clinician to write or upload an answer." if number else "Every question so far had a source or was dealt with."
+    said = (
+        "Waiting for a clinician to write or upload an answer."
+        if number
+        else "Every question so far had a source or was dealt with."
+    )
     return Tile(
-        "Unanswered questions", f"{number:,}", "question" if number == 1 else "questions", said,
-        since=found["oldest"], since_label="the oldest",
-        href=reverse("admin:knowledge_unansweredquestion_changelist"), link="Questions for clinicians",
+        "Unanswered questions",
+        f"{number:,}",
+        "question" if number == 1 else "questions",
+        said,
+        since=found["oldest"],
+        since_label="the oldest",
+        href=reverse("admin:knowledge_unansweredquestion_changelist"),
+        link="Questions for clinicians",
         permission="knowledge.view_unansweredquestion",
     )
 
 
-def knowledge(now: datetime) -> Tile:
+def knowledge(_: datetime) -> Tile:
     """What may be cited now, and whether a clinician has read it."""
     starter = Q(origin=Document.Origin.STARTER, reviewed_at__isnull=True)
-    found = Document.objects.citable().order_by().aggregate(
-        number=Count("pk"), unreviewed=Count("pk", filter=starter), indexed=Max("indexed_at")
+    found = (
+        Document.objects.citable()
+        .order_by()
+        .aggregate(number=Count("pk"), unreviewed=Count("pk", filter=starter), indexed=Max("indexed_at"))
     )
     passages = Chunk.objects.filter(document__in=Document.objects.citable()).order_by().count()
     return Tile(
-        "Knowledge", f"{found['number']:,}", "document" if found["number"] == 1 else "documents",
-        _knowledge_said(found["number"], passages, found["unreviewed"]),
+        "Knowledge",
+        f"{found['number']:,}",
+        "document" if found["number"] == 1 else "documents",
+        _knowledge_said(passages, found["unreviewed"]),
         "good" if passages else "breached",
-        since=found["indexed"], since_label="last indexed",
-        href=reverse("admin:knowledge_document_changelist"), link="Documents", permission="knowledge.view_document",
+        since=found["indexed"],
+        since_label="last indexed",
+        href=reverse("admin:knowledge_document_changelist"),
+        link="Documents",
+        permission="knowledge.view_document",
     )
 
 
-def _knowledge_said(documents: int, passages: int, unreviewed: int) -> str:
+def _knowledge_said(passages: int, unreviewed: int) -> str:
     if not passages:
         return "Nothing can be cited yet: every question is declined until a document is indexed."
     said = f"{count(passages, 'passage', 'passages')} can be cited."
@@ -180,22 +239,44 @@ def language_model(now: datetime) -> Tile:
     if not groq.api_key:
         return Tile("Language model", "Off", "", "No Groq key: answers come straight from the sources.")
     if not isinstance(problem, dict):
-        return Tile("Language model", "On", groq.model, "Groq writes the answers; each one is checked against its sources.", "good")
+        return Tile(
+            "Language model",
+            "On",
+            groq.model,
+            "Groq writes the answers; each one is checked against its sources.",
+            "good",
+        )
     since = _moment(problem.get("since"))
     reason = str(problem.get("reason") or "Groq does not answer")
-    said = f"{reason[:1].upper()}{reason[1:]}{f', {lasted(now - since)} ago' if since else ''}. Answers come straight from the sources."
+    ago = f", {lasted(now - since)} ago" if since else ""
+    said = f"{reason[:1].upper()}{reason[1:]}{ago}. Answers come straight from the sources."
     return Tile("Language model", "Failing", groq.model, said, "at_risk", since=since, since_label="since")
 
 
-def whatsapp_line(now: datetime) -> Tile:
+def whatsapp_line(_: datetime) -> Tile:
     problem = cache.get("whatsapp:problem")
     if isinstance(problem, dict):
         said = f"{problem.get('reason') or 'WhatsApp refuses our messages'}. Messages wait and go out when it is put right."
-        return Tile("WhatsApp", "Refused", "", said, "breached", since=_moment(problem.get("since")), since_label="since")
+        return Tile(
+            "WhatsApp",
+            "Refused",
+            "",
+            said,
+            "breached",
+            since=_moment(problem.get("since")),
+            since_label="since",
+        )
     if settings.LIVE:
         return Tile("WhatsApp", "Connected", "", "WhatsApp takes our messages.", "good")
     said = "Sandbox: messages stay on this machine and reach no real phone."
-    return Tile("WhatsApp", "Sandbox", "", said, href=f"http://127.0.0.1:{settings.ENVIRONMENT.sandbox_port}/", link="Open the chat page")
+    return Tile(
+        "WhatsApp",
+        "Sandbox",
+        "",
+        said,
+        href=f"http://127.0.0.1:{settings.ENVIRONMENT.sandbox_port}/",
+        link="Open the chat page",
+    )
 
 
 def _moment(value: object) -> datetime | None:
@@ -211,31 +292,13 @@ def midnight(now: datetime) -> datetime:
 
 
 FIGURES: tuple[Callable[[datetime], Tile], ...] = (
-    waiting_messages, waiting_people, failed_messages, messages_today,
-    answers_today, unanswered_questions, knowledge, language_model, whatsapp_line,
+    waiting_messages,
+    waiting_people,
+    failed_messages,
+    messages_today,
+    answers_today,
+    unanswered_questions,
+    knowledge,
+    language_model,
+    whatsapp_line,
 )
-
-
-@dataclass(frozen=True)
-class Verdict:
-    state: State
-    headline: str
-    reasons: tuple[Tile, ...]
-
-
-HEADLINES: dict[State, str] = {
-    "good": "Jeevo is well",
-    "at_risk": "Jeevo works, and something needs a look",
-    "breached": "Jeevo needs you now",
-    "unknown": "Jeevo is ready, and nobody has written for 24 hours",
-}
-
-
-def verdict(tiles: list[Tile], *, quiet: bool) -> Verdict:
-    """The worst tile speaks for the service. Without traffic nothing shows that answering works, so it is unknown."""
-    for state in ("breached", "at_risk"):
-        reasons = tuple(tile for tile in tiles if tile.state == state)
-        if reasons:
-            return Verdict(state, HEADLINES[state], reasons)  # type: ignore[arg-type,index]
-    state = "unknown" if quiet else "good"
-    return Verdict(state, HEADLINES[state], ())  # type: ignore[arg-type,index]

@@ -8,7 +8,7 @@ _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def count(number: int, one: str, many: str) -> str:
-    """"1 message", "3 messages"."""
+    """ "1 message", "3 messages"."""
     return f"{number:,} {one if number == 1 else many}"
 
 

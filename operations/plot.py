@@ -38,8 +38,11 @@ def messages_by_hour(now: datetime) -> Plot:
     first = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     # The index on received_at holds messages whose payload is still there: all of the last day.
     rows = (
-        InboundMessage.objects.filter(payload__isnull=False, received_at__gte=first).order_by()
-        .annotate(hour=TruncHour("received_at", tzinfo=UTC)).values("hour").annotate(number=Count("pk"))
+        InboundMessage.objects.filter(payload__isnull=False, received_at__gte=first)
+        .order_by()
+        .annotate(hour=TruncHour("received_at", tzinfo=UTC))
+        .values("hour")
+        .annotate(number=Count("pk"))
     )
     found = {row["hour"]: row["number"] for row in rows}
     hours = [first + timedelta(hours=each) for each in range(HOURS)]

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 from uuid import UUID
 
+import httpx
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
 from pytest_django import Settings
@@ -38,9 +40,16 @@ def settle() -> None:
 
 def forget_client() -> None:
     """The next call to Graph reads the environment anew."""
+    settle()
     if whatsapp._client.cache_info().currsize:
         whatsapp._client(os.getpid()).close()
         whatsapp._client.cache_clear()
+
+
+def database_url() -> str:
+    """The database of the tests, for a process that reads its own settings."""
+    at = connection.settings_dict
+    return f"postgres://{at['USER']}:{at['PASSWORD']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
 
 
 @pytest.fixture
@@ -78,7 +87,6 @@ def graph(environment: ChangeEnvironment) -> Iterator[fakes.Graph]:
         environment(whatsapp={"graph_url": server.url})
         cache.clear()
         yield server
-        settle()
         forget_client()
         cache.clear()
 
@@ -112,3 +120,10 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 Publish = Callable[[UUID], bool]
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graph has a third of a second to answer."""
+    monkeypatch.setattr(whatsapp, "TIMEOUT", httpx.Timeout(0.3))
+    forget_client()

@@ -28,19 +28,28 @@ class Stack:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JEEVO_", "WHATSAPP_", "GROQ_", "DJANGO_", "PYTEST_"))}
         for name in ("DATABASE_URL", "REDIS_URL"):
             kept.pop(name, None)
-        self.variables = kept | {
-            "JEEVO_DATA_DIR": str(self.data),
-            "JEEVO_KEYS_DIR": str(self.keys),
-            "JEEVO_MODE": "sandbox",
-            "PYTHONUNBUFFERED": "1",
-        } | variables
+        self.variables = (
+            kept
+            | {
+                "JEEVO_DATA_DIR": str(self.data),
+                "JEEVO_KEYS_DIR": str(self.keys),
+                "JEEVO_MODE": "sandbox",
+                "PYTHONUNBUFFERED": "1",
+            }
+            | variables
+        )
         self.process: subprocess.Popen[bytes] | None = None
         self.chat = self.console = self.password = ""
 
     def start(self) -> None:
-        with self.log.open("ab") as output:
+        self.chat = self.console = self.password = ""
+        with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jeevo.supervisor"], cwd=ROOT, env=self.variables, stdout=output, stderr=output,
+                [sys.executable, "-m", "jeevo.supervisor"],
+                cwd=ROOT,
+                env=self.variables,
+                stdout=output,
+                stderr=output,
                 start_new_session=True,
             )
         eventually(self._ready, seconds=READY_SECONDS, what="Jeevo to be running")

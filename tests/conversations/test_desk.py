@@ -19,8 +19,12 @@ pytestmark = pytest.mark.django_db
 WAITING = "admin:conversations_handover_waiting"
 
 
+def staff(name: str) -> User:
+    return User.objects.create(username=name, is_staff=True)
+
+
 def with_permissions(*names: str, user: str = "meera") -> User:
-    person = factories.staff(user)
+    person = staff(user)
     person.user_permissions.set(Permission.objects.filter(codename__in=names))
     return person
 
@@ -56,7 +60,7 @@ def test_the_longest_wait_comes_first(meera: Client) -> None:
 
 
 def test_a_person_who_is_taken_no_longer_counts_as_waiting(meera: Client) -> None:
-    waits(somebody(), taken_by=factories.staff("ravi"), taken_at=timezone.now())
+    waits(somebody(), taken_by=staff("ravi"), taken_at=timezone.now())
     text = meera.get(reverse(WAITING)).content.decode()
     assert "Nobody waits for a person." in text
     assert "ravi took over" in text
@@ -72,25 +76,66 @@ def test_the_part_that_refreshes_itself_is_the_list_alone(meera: Client) -> None
 def test_the_transcript_reads_like_the_chat_with_the_path_beside_each_answer(meera: Client) -> None:
     person, now = somebody(), timezone.now()
     answer = factories.an_answer(
-        person, confidence=0.74, removed=[{"text": "Give 500 mg.", "why": "the dose is not in the passage"}],
+        person,
+        confidence=0.74,
+        removed=[{"text": "Give 500 mg.", "why": "the dose is not in the passage"}],
         passages=[{"title": "Fever", "heading": "Care", "score": 0.81}],
     )
     Citation.objects.create(
-        answer=answer, number=1, chunk_key=answer.pk, title="Fever in children", publisher="WHO", quote="Give plenty to drink.", score=0.8, unreviewed=True
+        answer=answer,
+        number=1,
+        chunk_key=answer.pk,
+        title="Fever in children",
+        publisher="WHO",
+        quote="Give plenty to drink.",
+        score=0.8,
+        unreviewed=True,
     )
-    factories.an_inbound(person, "how do I treat a fever?", answer=answer, status="answered", received_at=now - timedelta(seconds=9))
-    factories.an_outbound(person, "Drink water.", answer=answer, status="failed", reason="This person cannot receive the message", error_code=131026, created_at=now)
+    factories.an_inbound(
+        person,
+        "how do I treat a fever?",
+        answer=answer,
+        status="answered",
+        received_at=now - timedelta(seconds=9),
+    )
+    factories.an_outbound(
+        person,
+        "Drink water.",
+        answer=answer,
+        status="failed",
+        reason="This person cannot receive the message",
+        error_code=131026,
+        created_at=now,
+    )
     text = meera.get(reverse("admin:conversations_contact_change", args=[person.pk])).content.decode()
-    shown = [text.index(part) for part in ("how do I treat a fever?", "Drink water.", "Fever / Care (score 0.81)", "Give 500 mg.", "Give plenty to drink.")]
+    shown = [
+        text.index(part)
+        for part in (
+            "how do I treat a fever?",
+            "Drink water.",
+            "Fever / Care (score 0.81)",
+            "Give 500 mg.",
+            "Give plenty to drink.",
+        )
+    ]
     assert shown == sorted(shown)
-    for part in ("confidence 0.74", "no clinician had reviewed it", "This person cannot receive the message", "the number is not on WhatsApp"):
+    for part in (
+        "confidence 0.74",
+        "no clinician had reviewed it",
+        "This person cannot receive the message",
+        "the number is not on WhatsApp",
+    ):
         assert part in text
 
 
 def test_older_messages_are_a_page_away(meera: Client) -> None:
     person = somebody()
     for number in range(transcript.PAGE + 5):
-        factories.an_inbound(person, f"message number {number:03d}", received_at=timezone.now() - timedelta(minutes=100 - number))
+        factories.an_inbound(
+            person,
+            f"message number {number:03d}",
+            received_at=timezone.now() - timedelta(minutes=100 - number),
+        )
     newest = transcript.page(person)
     assert [turn.text for turn in newest.turns][-1] == f"message number {transcript.PAGE + 4:03d}"
     assert len(newest.turns) == transcript.PAGE
@@ -123,7 +168,9 @@ def test_a_reply_takes_the_conversation_over_and_is_queued(meera: Client) -> Non
     answer = meera.post(url("reply", person), {"text": "Hello, I am a nurse."}, follow=True)
     held.refresh_from_db()
     assert str(held.taken_by) == "meera"
-    assert [transcript.words(each.body)[0] for each in OutboundMessage.objects.filter(purpose="staff")] == ["Hello, I am a nurse."]
+    assert [transcript.words(each.body)[0] for each in OutboundMessage.objects.filter(purpose="staff")] == [
+        "Hello, I am a nurse."
+    ]
     assert "Your reply is on its way." in answer.content.decode()
 
 
@@ -159,7 +206,7 @@ def test_a_reply_that_whatsapp_would_not_take_is_refused_and_kept(meera: Client,
 
 def test_nobody_replies_over_the_head_of_a_colleague(meera: Client) -> None:
     person = somebody()
-    waits(person, taken_by=factories.staff("ravi"), taken_at=timezone.now())
+    waits(person, taken_by=staff("ravi"), taken_at=timezone.now())
     answer = meera.post(url("reply", person), {"text": "hello"})
     assert answer.status_code == 409
     assert "ravi is already talking with this person." in answer.content.decode()
@@ -218,7 +265,10 @@ def test_the_transcript_needs_permission_and_a_real_key(client: Client) -> None:
     client.force_login(with_permissions("view_contact", user="lata"))
     assert client.get(address).status_code == 200
     assert client.get(reverse("admin:conversations_contact_change", args=["nothing"])).status_code == 404
-    assert client.get(reverse("admin:conversations_contact_change", args=["01900000-0000-7000-8000-000000000000"])).status_code == 404
+    assert (
+        client.get(reverse("admin:conversations_contact_change", args=["01900000-0000-7000-8000-000000000000"])).status_code
+        == 404
+    )
 
 
 def test_what_a_patient_writes_is_shown_as_text_and_never_as_markup(meera: Client) -> None:

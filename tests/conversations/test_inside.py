@@ -213,6 +213,34 @@ def test_a_message_that_jeevo_does_not_answer_ends_with_the_reason(
     assert (final.label, final.state) == (last, state)
 
 
+def test_sentences_of_a_source_are_not_said_to_be_checked_and_name_where_they_stand(contact: Contact) -> None:
+    passages = [{"title": f"Article {n}", "heading": "", "url": "", "score": 0.5} for n in range(7)]
+    answer = answered(contact, "extractive", passages=passages)
+    Citation.objects.create(
+        answer=answer,
+        number=1,
+        chunk_key=UUID(int=1),
+        title="Fever",
+        heading="At home",
+        quote="Rest.",
+        score=0.8,
+    )
+    found = by_name(inbound(contact, answer=answer))
+    assert found["found"].label == "Found 7 passages in the library"
+    assert found["found"].details[-2:] == ("Article 4 (score 0.50)", "and 2 more")
+    assert found["checked"].label == "Every sentence is its source's own"
+    assert found["checked"].details == ("[1] Fever / At home",)
+
+
+def test_a_declined_question_shows_what_was_near_and_that_it_was_not_near_enough(contact: Contact) -> None:
+    passages = [{"title": "Choking", "heading": "Signs", "url": "", "score": 0.18}]
+    found = by_name(inbound(contact, answer=answered(contact, "declined", passages=passages)))
+    assert found["found"].label == "Searched the library: nothing close enough"
+    assert found["found"].details == ("Choking / Signs (score 0.18)",)
+    assert found["written"].label == "Said that it does not know"
+    assert found["checked"].label == "Nothing to check: nothing was claimed"
+
+
 def test_two_messages_with_one_reply_say_so(contact: Contact) -> None:
     answer = answered(contact, "extractive")
     message = inbound(contact, answer=answer)

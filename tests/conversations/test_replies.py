@@ -165,10 +165,9 @@ def test_sixty_countries_have_a_number_and_a_source() -> None:
     rows = {k: v for k, v in tomllib.loads(NUMBERS.read_text("utf-8")).items() if isinstance(v, dict)}
     assert len(rows) >= 60
     for country, row in rows.items():
-        assert row["ambulance"] and all(re.fullmatch(r"\d{2,5}", number) for number in row["ambulance"]), (
-            country
-        )
-        assert row["source"] and all(url.startswith("https://") for url in row["source"]), country
+        assert all(row[key] for key in ("ambulance", "source")), country
+        assert all(re.fullmatch(r"\d{2,5}", number) for number in row["ambulance"]), country
+        assert all(url.startswith("https://") for url in row["source"]), country
 
 
 def test_numbers_of_an_unknown_country_are_empty_and_india_has_both() -> None:

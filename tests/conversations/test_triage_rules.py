@@ -1,4 +1,4 @@
-"""The rule files themselves: every example holds, every concept can be answered, every source is an address."""
+"""The rule files themselves: every example holds, every concept can be answered and has a source."""
 
 import tomllib
 from typing import Any

@@ -183,8 +183,10 @@ def test_an_error_code_that_is_no_small_integer_is_left_out(code: Any) -> None:
     assert event.error_code is None
 
 
-def test_an_unknown_status_is_kept_aside() -> None:
-    (event,) = read(statuses=[status("warned")])
+@pytest.mark.parametrize("odd", [{"status": "warned"}, {"timestamp": "soon"}, {"timestamp": None}, {"id": ""}])
+def test_a_status_of_an_unknown_kind_or_without_id_or_time_is_kept_aside(odd: dict[str, Any]) -> None:
+    """Without its time it could not be told from itself when it comes again."""
+    (event,) = read(statuses=[status("sent") | odd])
     assert isinstance(event, Unhandled)
 
 

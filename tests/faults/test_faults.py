@@ -38,7 +38,9 @@ def each_answered_once(stack: Stack, phones: list[str], seconds: float = 90) -> 
     time.sleep(3)  # a second answer would come now
     told = Counter(message["to"] for phone in phones for message in stack.received(phone))
     assert told == dict.fromkeys(phones, 1)
-    open_rows = stack.rows("SELECT count(*) FROM conversations_inboundmessage WHERE status IN ('received', 'waiting', 'processing')")
+    open_rows = stack.rows(
+        "SELECT count(*) FROM conversations_inboundmessage WHERE status IN ('received', 'waiting', 'processing')"
+    )
     assert open_rows == [(0,)]
 
 
@@ -52,7 +54,9 @@ def test_a_worker_killed_in_mid_answer_loses_nothing(stack: Stack) -> None:
     phones = people(6)
     stack.fault("slow", value=2)
     ask_all(stack, phones)
-    eventually(lambda: stack.rows("SELECT 1 FROM conversations_inboundmessage WHERE status = 'processing'"), seconds=20, what="a claim")
+    eventually(
+        lambda: stack.rows("SELECT 1 FROM conversations_inboundmessage WHERE status = 'processing'"), seconds=20, what="a claim"
+    )
     for pid in stack.pid("worker -Q answers"):
         os.kill(pid, signal.SIGKILL)
     stack.fault("slow", on=False)
@@ -92,8 +96,14 @@ def test_graph_times_out_after_accepting(stack: Stack) -> None:
     ask_all(stack, phones)
     each_answered_once(stack, phones, seconds=60)
     states = eventually(
-        lambda: stack.rows("SELECT DISTINCT status FROM conversations_outboundmessage WHERE status IN ('uncertain', 'sending', 'queued')") == [],
-        seconds=30, what="every uncertain message to be settled by its status",
+        lambda: (
+            stack.rows(
+                "SELECT DISTINCT status FROM conversations_outboundmessage WHERE status IN ('uncertain', 'sending', 'queued')"
+            )
+            == []
+        ),
+        seconds=30,
+        what="every uncertain message to be settled by its status",
     )
     assert states
 
@@ -117,7 +127,9 @@ def test_the_same_message_at_the_same_instant_on_two_connections(stack: Stack) -
 def signed(stack: Stack, phone: str, wamid: str, text: str) -> tuple[bytes, dict[str, str]]:
     message = {"from": phone, "id": wamid, "timestamp": str(int(time.time())), "type": "text", "text": {"body": text}}
     value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "200000000000000"}, "messages": [message]}
-    body = json.dumps({"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": value}]}]}).encode()
+    body = json.dumps(
+        {"object": "whatsapp_business_account", "entry": [{"changes": [{"field": "messages", "value": value}]}]}
+    ).encode()
     secret = (stack.keys / "sandbox_secret").read_text().strip()
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return body, {"X-Hub-Signature-256": f"sha256={signature}", "Content-Type": "application/json"}
@@ -150,7 +162,9 @@ def test_with_statuses_lost_too_nobody_is_told_more_than_twice_and_nobody_is_lef
 
 
 @full
-@pytest.mark.parametrize("process", ["manage.py dispatch", "jeevo.wsgi:application", "worker -Q answers", "celery --quiet -A jeevo beat"])
+@pytest.mark.parametrize(
+    "process", ["manage.py dispatch", "jeevo.wsgi:application", "worker -Q answers", "celery --quiet -A jeevo beat"]
+)
 def test_any_process_killed_comes_back_and_everybody_is_answered(stack: Stack, process: str) -> None:
     phones = people(6)
     asking = threading.Thread(target=ask_all, args=(stack, phones, 0.3))

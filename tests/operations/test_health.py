@@ -1,0 +1,189 @@
+"""Health: the guide's JSON, 503 when a part does not answer, and an answer in time even when a part hangs."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.base import DatabaseWrapper
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from knowledge.models import Chunk, Document
+from operations import health
+from tests import factories
+from tests.fixtures import ChangeEnvironment
+
+# The checks use connections of their own, which see only what is committed.
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            try:
+                while True:
+                    taken.append(server.accept()[0])
+            except OSError:
+                return
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        for each in taken:
+            each.close()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=5)
+
+
+def a_chunk() -> Chunk:
+    document = Document.objects.create(
+        title="Fever", origin="starter", slug="fever", status="in_review", text="x", indexed_at=timezone.now()
+    )
+    return Chunk.objects.create(
+        document=document, position=0, text="Drink.", sentences=["Drink."], model="m", embedding=[0.1] * 384
+    )
+
+
+def point_database(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    usual = connection.get_connection_params()
+    # On the class: the checks run in threads, and each thread has a connection object of its own.
+    monkeypatch.setattr(DatabaseWrapper, "get_connection_params", lambda _: {**usual, **changes})
+
+
+@pytest.mark.parametrize("address", ["/health", "/health/"])
+def test_the_guides_json_with_and_without_the_slash_and_no_redirect(client: Client, address: str) -> None:
+    a_chunk()
+    answer = client.get(address)
+    body = answer.json()
+    assert answer.status_code == 200
+    assert body["status"] == "healthy"
+    assert set(body) == {"status", "version", "timestamp", "components"}
+    assert body["version"] == health.version()
+    parts = body["components"]
+    assert parts["database"]["status"] == "connected"
+    assert 0 < parts["database"]["active_connections"] <= parts["database"]["pool_size"]
+    assert parts["redis"]["status"] == "connected"
+    assert parts["redis"]["memory_used_mb"] > 0
+    assert (parts["rag_system"]["status"], parts["rag_system"]["chunks_loaded"]) == ("active", 1)
+    assert parts["rag_system"]["last_update"].endswith("Z")
+    assert parts["queue"]["oldest_waiting_seconds"] == 0
+    assert "no-cache" in answer["Cache-Control"]
+
+
+def test_live_touches_nothing_outside(client: Client, monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.CACHE_URL = "redis://127.0.0.1:1/1"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("live asked something outside")
+
+    monkeypatch.setattr(connection, "cursor", refuse)
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    for address in ("/health/live", "/health/live/"):
+        answer = client.get(address)
+        assert (answer.status_code, answer.content) == (200, b"ok")
+
+
+def test_an_empty_knowledge_base_is_degraded_and_still_serves(client: Client) -> None:
+    answer = client.get("/health/")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "degraded"
+    assert answer.json()["components"]["rag_system"]["status"] == "empty"
+
+
+def test_passages_that_are_not_served_do_not_count(client: Client, environment: ChangeEnvironment) -> None:
+    a_chunk()
+    environment(serve_starter_content=False)
+    assert client.get("/health/").json()["components"]["rag_system"]["chunks_loaded"] == 0
+
+
+def test_the_oldest_waiting_message_is_told_in_seconds(client: Client) -> None:
+    a_chunk()
+    now = timezone.now()
+    factories.an_inbound(factories.a_contact(), status="waiting", received_at=now - timedelta(seconds=40))
+    waited = client.get("/health/").json()["components"]["queue"]["oldest_waiting_seconds"]
+    assert 40 <= waited < 60
+    factories.an_inbound(None, status="received", received_at=now - timedelta(seconds=400))
+    body = client.get("/health/").json()
+    assert (body["status"], body["components"]["queue"]["status"]) == ("degraded", "late")
+
+
+def test_a_database_that_refuses_is_503_with_a_plain_sentence(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_database(monkeypatch, host="127.0.0.1", port=1, password="hunter2")
+    answer = client.get("/health/")
+    body = answer.json()
+    assert answer.status_code == 503
+    assert body["status"] == "unhealthy"
+    assert body["components"]["database"] == {
+        "status": "unreachable",
+        "problem": "The database did not answer.",
+    }
+    assert body["components"]["redis"]["status"] == "connected"
+    assert "hunter2" not in answer.content.decode()
+    assert "127.0.0.1" not in answer.content.decode()
+
+
+def test_redis_that_refuses_is_503_and_the_database_is_still_told(client: Client, settings: Settings) -> None:
+    settings.CACHE_URL = "redis://:hunter2@127.0.0.1:1/1"
+    answer = client.get("/health/")
+    assert answer.status_code == 503
+    assert answer.json()["components"]["redis"]["status"] == "unreachable"
+    assert answer.json()["components"]["database"]["status"] == "connected"
+    assert "hunter2" not in answer.content.decode()
+
+
+def test_a_database_that_hangs_is_answered_within_three_seconds(
+    client: Client, monkeypatch: pytest.MonkeyPatch, silent_port: int
+) -> None:
+    point_database(monkeypatch, host="127.0.0.1", port=silent_port)
+    started = time.monotonic()
+    answer = client.get("/health/")
+    assert time.monotonic() - started < 3
+    assert answer.status_code == 503
+    assert answer.json()["components"]["redis"]["status"] == "connected"
+
+
+def test_redis_that_hangs_is_answered_within_three_seconds(client: Client, settings: Settings, silent_port: int) -> None:
+    settings.CACHE_URL = f"redis://127.0.0.1:{silent_port}/1"
+    started = time.monotonic()
+    answer = client.get("/health/")
+    assert time.monotonic() - started < 3
+    assert answer.json()["components"]["redis"]["status"] == "unreachable"
+
+
+def test_ten_questions_to_a_hanging_database_use_two_threads_and_each_gets_its_answer_in_time(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_chunk()
+    release = threading.Event()
+    monkeypatch.setattr(health, "ask", lambda *_: release.wait(20))
+    started = time.monotonic()
+    askers = [threading.Thread(target=lambda: Client().get("/health/")) for _ in range(10)]
+    for each in askers:
+        each.start()
+    time.sleep(1)
+    hung = [thread for thread in threading.enumerate() if thread.name.startswith("health-database")]
+    for each in askers:
+        each.join()
+    release.set()
+    assert time.monotonic() - started < 4
+    assert len(hung) <= 2
+
+
+def test_no_word_and_no_number_of_a_patient_is_in_it(client: Client) -> None:
+    factories.an_inbound(factories.a_contact("919876543210"), "my knee aches", status="waiting", received_at=timezone.now())
+    text = client.get("/health/").content.decode()
+    for secret in ("919876543210", "knee", "······"):
+        assert secret not in text
