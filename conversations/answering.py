@@ -20,8 +20,9 @@ from django.utils import timezone
 
 from conversations import compose, delivery, handover, reply_text
 from conversations.draft import Draft
-from conversations.models import Answer, Citation, Contact, Handover, HoldingNotice, InboundMessage
+from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from jeevo.ids import new_id
+from knowledge import indexing
 from knowledge.models import UnansweredQuestion
 
 log = structlog.get_logger(__name__)
@@ -30,12 +31,18 @@ Status = InboundMessage.Status
 LEASE = timedelta(seconds=60)
 MOST_ATTEMPTS = 3
 LONGEST_BACK_OFF = timedelta(seconds=30)
+PATIENCE_AT_START = timedelta(seconds=60)
 # A key handed to the broker may be lost with it; after this long it is handed out again.
 HANDED_FOR = timedelta(seconds=20)
 
 
 class LeaseLost(Exception):
     """Another worker took this person over; nothing was written."""
+
+
+class CouldNotAnswer(Exception):
+    """Names the class of the error and nothing of what it says: Celery writes this into its log, and errors quote
+    the words they choke on."""
 
 
 def answer_contact(key: UUID) -> None:
@@ -51,6 +58,9 @@ def answer_contact(key: UUID) -> None:
             _answer(contact, messages, token=token)
     except LeaseLost:
         log.warning("lease lost", contact=str(key))
+    except Exception as error:
+        log.exception("somebody could not be answered", contact=str(key))
+        raise CouldNotAnswer(type(error).__name__) from None
     finally:
         Contact.objects.filter(pk=key, lease_token=token).update(lease_token=None, lease_until=None, handed_at=None)
 
@@ -72,6 +82,9 @@ def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) ->
     _pool(os.getpid()).submit(delivery.mark_read, messages[-1].wamid)
     try:
         draft = _draft(contact, messages)
+        if draft.kind == Answer.Kind.DECLINED and _library_is_still_filling(messages):
+            _wait_for_library(messages, now=timezone.now())
+            return
         outgoing = commit(contact, messages, draft, token=token, now=timezone.now())
     except LeaseLost:
         raise
@@ -88,6 +101,18 @@ def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
     if notice is not None:
         return compose.holding(notice.text, contact.language)
     return compose.for_burst(messages, country=contact.country, default_language=contact.language)
+
+
+def _library_is_still_filling(messages: list[InboundMessage]) -> bool:
+    """In the first minute of an installation a decline would be untrue: the answer may be a few seconds away."""
+    young = timezone.now() - messages[0].received_at < PATIENCE_AT_START
+    return young and indexing.is_starting_up()
+
+
+def _wait_for_library(messages: list[InboundMessage], *, now: datetime) -> None:
+    InboundMessage.objects.filter(pk__in=[each.pk for each in messages], status=Status.PROCESSING).update(
+        status=Status.WAITING, retry_at=now + timedelta(seconds=3), attempts=F("attempts") - 1
+    )
 
 
 def commit(

@@ -92,8 +92,10 @@ def attend(key: UUID, *, now: datetime | None) -> None:
 def send(key: UUID, *, now: datetime | None = None) -> None:
     """Send one message if it is due and nobody else has it. Safe to call at any time, from anywhere."""
     now = now or timezone.now()
-    claimed = sendable(now=now).filter(pk=key).update(
-        status=Status.SENDING, in_flight_since=now, attempts=F("attempts") + 1, retry_at=None
+    claimed = (
+        sendable(now=now)
+        .filter(pk=key)
+        .update(status=Status.SENDING, in_flight_since=now, attempts=F("attempts") + 1, retry_at=None)
     )
     if not claimed:
         return
@@ -152,9 +154,7 @@ def sweep(*, now: datetime) -> None:
         status=Status.UNCERTAIN, reason="The sender stopped before WhatsApp answered"
     )
     old = rows.filter(status=Status.UNCERTAIN, in_flight_since__lt=now - UNCERTAIN_FOR)
-    old.filter(resent=True).update(
-        status=Status.FAILED, failed_at=now, reason="WhatsApp did not confirm it after two tries"
-    )
+    old.filter(resent=True).update(status=Status.FAILED, failed_at=now, reason="WhatsApp did not confirm it after two tries")
     old.filter(resent=False).update(status=Status.QUEUED, resent=True, retry_at=None, attended_at=None)
 
 
@@ -236,4 +236,3 @@ def mark_read(wamid: str) -> None:
         whatsapp.mark_read(wamid)
     except (whatsapp.WhatsAppError, whatsapp.Ambiguous):
         log.info("read receipt was not taken")
-

@@ -63,7 +63,7 @@ def take(handover: Handover, *, by: AbstractBaseUser, now: datetime) -> Handover
 
 @transaction.atomic
 def reply(handover: Handover, text: str, *, by: AbstractBaseUser, now: datetime) -> OutboundMessage:
-    """Queue a staff reply. Raises NotPossible outside WhatsApp's 24-hour window, for empty text and for text over 4,096 characters."""
+    """Queue a staff reply. NotPossible outside WhatsApp's 24-hour window, for empty text and for over 4,096 characters."""
     text = text.strip()
     if not text:
         raise NotPossible("Write a reply first.")

@@ -21,8 +21,11 @@ Rules:
 
 
 def user(question: str, passages: Sequence[Passage]) -> str:
-    parts = [f'<passage number="{number}" title="{_quoted(each.title)}" section="{_quoted(each.heading)}">\n{_flat(each.text)}\n</passage>'
-             for number, each in enumerate(passages, 1)]
+    parts = [
+        f'<passage number="{number}" title="{_quoted(each.title)}" section="{_quoted(each.heading)}">\n'
+        f"{_flat(each.text)}\n</passage>"
+        for number, each in enumerate(passages, 1)
+    ]
     return "\n".join(parts) + f"\n<question>\n{_flat(question)}\n</question>"
 
 

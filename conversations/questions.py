@@ -6,6 +6,8 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from conversations.language import word_set
+
 
 class Sort(StrEnum):
     EMPTY = "empty"
@@ -19,30 +21,39 @@ class Sort(StrEnum):
 STOP_WORDS = {"stop", "unsubscribe", "cancel", "end", "quit", "band karo", "बंद करो", "रोको", "बंद करें", "stop all"}
 START_WORDS = {"start", "unstop", "shuru karo", "शुरू करो", "शुरू करें", "subscribe"}
 
-_GREETINGS = set(
+_GREETINGS = word_set(
     "hi hii hiii hello helo hey heya hlo yo hola namaste namaskar namaskaram vanakkam salaam salam assalamualaikum "
-    "jambo habari नमस्ते नमस्कार हैलो हाय नमस्कारम् வணக்கம் నమస్కారం ನಮಸ್ಕಾರ നമസ്കാരം নমস্কার સલામ નમસ્તે ਸਤਿ".split()
+    "jambo habari नमस्ते नमस्कार हैलो हाय नमस्कारम् வணக்கம் నమస్కారం ನಮಸ್ಕಾರ നമസ്കാരം নমস্কার સલામ નમસ્તે ਸਤਿ"
 )
-_GREETING_TAIL = set("there doctor dr sir madam mam ji jeevo team good morning afternoon evening day friend bhai didi all".split())
-_THANKS = set("thanks thank thx tq ty thankyou thanku dhanyavaad dhanyavad dhanyawad shukriya gracias asante धन्यवाद शुक्रिया आभार".split())
-_THANKS_TAIL = set("you u so very much a lot ji doctor jeevo for your the help helping ok okay great good got it bahut बहुत आपका".split())
-_AGREEING = set("ok okay okk k fine great good cool nice yes no yeah yep theek thik hai haan ji accha acha ठीक है अच्छा हाँ हां जी".split())
-_GOODBYES = set("bye goodbye byebye tata alvida अलविदा adios kwaheri".split())
+_GREETING_TAIL = word_set("there doctor dr sir madam mam ji jeevo team good morning afternoon evening day friend bhai didi all")
+_THANKS = word_set(
+    "thanks thank thx tq ty thankyou thanku dhanyavaad dhanyavad dhanyawad shukriya gracias asante धन्यवाद शुक्रिया आभार"
+)
+_THANKS_TAIL = word_set(
+    "you u so very much a lot ji doctor jeevo for your the help helping ok okay great good got it bahut बहुत आपका"
+)
+_AGREEING = word_set(
+    "ok okay okk k fine great good cool nice yes no yeah yep theek thik hai haan ji accha acha ठीक है अच्छा हाँ हां जी"
+)
+_GOODBYES = word_set("bye goodbye byebye tata alvida अलविदा adios kwaheri")
 
-_OPENERS = re.compile(
-    r"^(and|also|but|what about|how about|what if|or|then|aur|और|और फिर|phir|y|pero|na)\b", re.IGNORECASE
+_OPENERS = re.compile(r"^(and|also|but|what about|how about|what if|or|then|aur|और|और फिर|phir|y|pero|na)\b", re.IGNORECASE)
+_POINTING = word_set(
+    "it this that they them these those he she him her then so same isko usko iska uska yeh ye woh wo इसका उसका यह वह"
 )
-_POINTING = set("it this that they them these those he she him her then so same isko usko iska uska yeh ye woh wo इसका उसका यह वह".split())
 # Words that carry no topic of their own: a short message made of these alone leaves open what is meant.
-_EMPTY_WORDS = set(
-    "a an the is are was am be do does did can could should would will may how what when where why which who long much many often "
-    "i me my we our you your to for of in on at from with by if or and not no have has had take give use more about again help "
-    "days day hours week weeks times time old years year months month please tell say know need want get kya kaise kab kitna kitne "
-    "mujhe mere mera ko ka ki ke hai hain se me mein karu karna chahiye क्या कैसे कब कितना को का की के है हैं से में मुझे".split()
+_EMPTY_WORDS = word_set(
+    "a an the is are was am be do does did can could should would will may how what when where why which who long "
+    "much many often i me my we our you your to for of in on at from with by if or and not no have has had take give "
+    "use more about again help days day hours week weeks times time old years year months month please tell say know "
+    "need want get kya kaise kab kitna kitne mujhe mere mera ko ka ki ke hai hain se me mein karu karna chahiye क्या "
+    "कैसे कब कितना को का की के है हैं से में मुझे"
 )
 # What is asked of a thing: with "it" and nothing else, the thing itself is missing.
-_PROPERTIES = set("contagious infectious dangerous serious safe normal curable treatable common painful genetic deadly fatal bad good".split())
-_GROUPS = set("children child kids baby babies adults women men pregnant pregnancy elderly him her bachche bachcha बच्चे बच्चों".split())
+_PROPERTIES = word_set(
+    "contagious infectious dangerous serious safe normal curable treatable common painful genetic deadly fatal bad good"
+)
+_GROUPS = word_set("children child kids baby babies adults women men pregnant pregnancy elderly him her bachche bachcha बच्चे बच्चों")
 
 
 def words(text: str) -> list[str]:

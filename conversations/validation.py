@@ -3,8 +3,8 @@
 Checks, in order: a citation within the set, no address or telephone number that the passage lacks,
 no diagnosis or change of medicine, every number with its unit in the passage, no medicine, illness or
 group of people the passage does not name, no turned meaning, and support by words or by meaning.
-A whole sentence of the passage needs no judge. The vectors are supplied by the
-caller, so that this module loads no model.
+A whole sentence of the passage needs no judge. The vectors are supplied by the caller, so that this
+module loads no model.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from conversations.language import word_set
 from conversations.questions import words
 from knowledge.chunking import split_sentences
 from knowledge.passages import Passage, Vectors
@@ -24,23 +25,48 @@ LEAST_SIMILARITY = 0.62
 LEAST_OVERLAP_WITH_SIMILARITY = 0.3
 # Of the words of a sentence, in the sentence of the passage that it is compared with.
 SAME_SUBJECT = 0.5
+# From here on it is the same sentence in other words, and has to deny as often: "do not, unless" is not "do, unless".
+SAME_SENTENCE = 0.7
 
 _MARKS = re.compile(r"\s*\[(\d{1,2})(?:\s*,\s*\d{1,2})*\]")
 _ADDRESS = re.compile(r"https?://|www\.|\b[\w.-]+@[\w.-]+\.\w+|\b[\w-]+\.(?:com|org|net|in|gov|info|io)\b", re.IGNORECASE)
 _PHONE = re.compile(r"\+?\d(?:[\s-]?\d){6,}")
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _UNITS = {
-    "mg": "mg|milligrams?", "mcg": "mcg|µg|micrograms?", "g": "g|grams?", "kg": "kg|kilos?|kilograms?", "ml": "ml|millilit(?:re|er)s?",
-    "l": "l|lit(?:re|er)s?", "c": "(?:°|degrees)? ?c(?:elsius)?", "f": "(?:°|degrees)? ?f(?:ahrenheit)?", "percent": "%|per ?cent",
-    "tablet": "tablets?|pills?", "teaspoon": "teaspoons?", "tablespoon": "tablespoons?", "cup": "cups?", "glass": "glass(?:es)?",
-    "drop": "drops?", "puff": "puffs?", "second": "seconds?|secs?", "minute": "minutes?|mins?", "hour": "hours?|hrs?", "day": "days?",
-    "week": "weeks?", "month": "months?", "year": "years?", "time": "times",
+    "mg": "mg|milligrams?",
+    "mcg": "mcg|µg|micrograms?",
+    "g": "g|grams?",
+    "kg": "kg|kilos?|kilograms?",
+    "ml": "ml|millilit(?:re|er)s?",
+    "l": "l|lit(?:re|er)s?",
+    "c": "(?:°|degrees)? ?c(?:elsius)?",
+    "f": "(?:°|degrees)? ?f(?:ahrenheit)?",
+    "percent": "%|per ?cent",
+    "tablet": "tablets?|pills?",
+    "teaspoon": "teaspoons?",
+    "tablespoon": "tablespoons?",
+    "cup": "cups?",
+    "glass": "glass(?:es)?",
+    "drop": "drops?",
+    "puff": "puffs?",
+    "second": "seconds?|secs?",
+    "minute": "minutes?|mins?",
+    "hour": "hours?|hrs?",
+    "day": "days?",
+    "week": "weeks?",
+    "month": "months?",
+    "year": "years?",
+    "time": "times",
 }
 _UNIT = re.compile(
     r"(\d+(?:[.,]\d+)*)\s*(?:" + "|".join(f"(?P<{name}>{forms})" for name, forms in _UNITS.items()) + r")(?!\w)", re.IGNORECASE
 )
-_NUMBER_WORDS = {word: str(value) for value, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve".split())}
+_NUMBER_WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+    )
+}
 _NUMBER_WORDS |= {"fifteen": "15", "twenty": "20", "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "hundred": "100"}
 _NUMBER_WORD = re.compile(r"\b(" + "|".join(_NUMBER_WORDS) + r")\b")
 _MULTIPLE = re.compile(r"\b(half|double|triple|twice|thrice|once(?= (?:a|an|per|daily|every|each)\b))")
@@ -54,22 +80,36 @@ _NAME = re.compile(
     r"adults?|child|children|kids?|bab(?:y|ies)|infants?|newborns?|pregnant|pregnancy|breastfeeding|elderly)\b"
 )
 _SAME = {
-    "acetaminophen": "paracetamol", "flu": "influenza", "tb": "tuberculosis", "children": "child", "kid": "child", "babie": "baby",
-    "infant": "baby", "newborn": "baby", "pregnancy": "pregnant",
+    "acetaminophen": "paracetamol",
+    "flu": "influenza",
+    "tb": "tuberculosis",
+    "children": "child",
+    "kid": "child",
+    "babie": "baby",
+    "infant": "baby",
+    "newborn": "baby",
+    "pregnancy": "pregnant",
 }
-_OPPOSITES = tuple(tuple(pair.split("/")) for pair in (
-    "hot/cool hot/cold warm/cool warm/cold raise/lower increase/reduce more/less before/after above/below high/low safe/dangerous "
-    "safe/unsafe open/close inside/outside always/never forward/back mild/severe".split()
-))
-_NEGATIONS = {"not", "no", "never", "cannot", "can't", "don't", "doesn't", "shouldn't", "isn't", "aren't", "without", "avoid", "unless", "nor", "none"}
-_FORBIDDEN = re.compile(
-    r"\b((?<!if )(?<!when )(?<!unless )(?<!once )(?<!while )you (?:probably |likely |may |might )?have (?:a |an |the )?(?!to\b)\w+|you are suffering from|"
-    r"(?:stop|start|double|increase|reduce|change) (?:taking )?your (?:dose|medicine|medication|tablets?|pills?|insulin))\b", re.IGNORECASE,
+_OPPOSITES = tuple(
+    tuple(pair.split("/"))
+    for pair in word_set(
+        "hot/cool hot/cold warm/cool warm/cold raise/lower increase/reduce more/less before/after above/below high/low "
+        "safe/dangerous safe/unsafe open/close inside/outside always/never forward/back mild/severe"
+    )
 )
-_COMMON = set(
-    "a an the is are was were be been being do does did have has had can could may might should would will shall of to in on at by for "
-    "from with and or but if as than that this these those it its they them their you your he she his her we our i me my there here "
-    "also such some any more most very so then when while who which what how into about over under up down out".split()
+_NEGATIONS = word_set("not no never cannot can't don't doesn't shouldn't isn't aren't without avoid unless nor none")
+_FORBIDDEN = re.compile(
+    r"\b((?<!if )(?<!when )(?<!unless )(?<!once )(?<!while )"
+    r"you (?:probably |likely |may |might )?have (?:a |an |the )?(?!to\b)\w+|"
+    r"you are suffering from|"
+    r"(?:stop|start|double|increase|reduce|change) (?:taking )?your (?:dose|medicine|medication|tablets?|pills?|insulin))\b",
+    re.IGNORECASE,
+)
+_COMMON = word_set(
+    "a an the is are was were be been being do does did have has had can could may might should would will shall of "
+    "to in on at by for from with and or but if as than that this these those it its they them their you your he she "
+    "his her we our i me my there here also such some any more most very so then when while who which what how into "
+    "about over under up down out"
 )
 
 
@@ -172,7 +212,9 @@ def _turned(sentence: str, passage: Passage) -> bool:
         for pair in _OPPOSITES
         for one, other in (pair, pair[::-1])
     )
-    return shared >= SAME_SUBJECT and (opposite or bool(_NEGATIONS & said) != bool(_NEGATIONS & there))
+    denied, denied_there = (sum(word in _NEGATIONS for word in words(text)) for text in (sentence, nearest))
+    turned = denied != denied_there if shared >= SAME_SENTENCE else bool(denied) != bool(denied_there)
+    return shared >= SAME_SUBJECT and (opposite or turned)
 
 
 def _overlap(sentence: str, source: str) -> float:

@@ -69,7 +69,8 @@ def verify_signature(body: bytes, header: str, secrets: Sequence[str]) -> bool:
     """Whether `X-Hub-Signature-256` signs these raw bytes under any secret (two during rotation)."""
     claimed = header.removeprefix("sha256=").encode("utf-8", "replace")
     good = [hmac.new(secret.encode(), body, hashlib.sha256).hexdigest().encode() for secret in secrets if secret]
-    return header.startswith("sha256=") and any([hmac.compare_digest(claimed, each) for each in good])
+    # A list, so that the time does not tell which secret matched.
+    return header.startswith("sha256=") and any([hmac.compare_digest(claimed, each) for each in good])  # noqa: C419
 
 
 def parse(body: bytes) -> list[Event]:

@@ -238,6 +238,8 @@ def read(source: Mapping[str, str]) -> Environment:
     mode: Mode = "live" if reader.choice("JEEVO_MODE", "sandbox", ("sandbox", "live")) == "live" else "sandbox"
     data, keys = _folder(reader, "JEEVO_DATA_DIR", ".jeevo/data"), _folder(reader, "JEEVO_KEYS_DIR", ".jeevo/keys")
     if data == keys or data in keys.parents:
+        # Nothing is generated into a place that is about to be refused.
+        keys = _folder(reader, "", ".jeevo/keys")
         reader.problem("JEEVO_KEYS_DIR", "must lie outside JEEVO_DATA_DIR, so that a copy of the data does not carry its keys")
     database, redis = _pair(reader)
     field_keys = reader.many("FIELD_KEYS") or (_secret(reader, "FIELD_KEYS", mode, keys, _fernet_key),)

@@ -51,11 +51,7 @@ def front_matter(source: str) -> tuple[dict[str, Any], str]:
 
 def passages(markdown: str) -> list[Passage]:
     """The passages of a body, in order. An empty body gives an empty list."""
-    return [
-        Passage(heading, tuple(group))
-        for heading, sentences in _sections(markdown)
-        for group in _groups(sentences)
-    ]
+    return [Passage(heading, tuple(group)) for heading, sentences in _sections(markdown) for group in _groups(sentences)]
 
 
 def split_sentences(text: str) -> list[str]:

@@ -32,6 +32,12 @@ def due(*, now: datetime) -> list[Document]:
     return list(Document.objects.filter(Q(status=Document.Status.UPLOADED) | stalled).order_by("created_at", "id"))
 
 
+def is_starting_up() -> bool:
+    """Whether starter articles still wait for their first indexing: the first minute of a new installation."""
+    waiting = (Document.Status.UPLOADED, Document.Status.INDEXING)
+    return Document.objects.filter(origin=Document.Origin.STARTER, status__in=waiting, indexed_at__isnull=True).exists()
+
+
 def claim(document: Document, *, now: datetime) -> bool:
     """Whether this caller may index the document now."""
     stalled = Q(status=Document.Status.INDEXING, updated_at__lt=now - STALLED_AFTER)

@@ -35,7 +35,7 @@ WITH citable AS (
     ORDER BY ts_rank(c.search, w.query, 1) DESC, c.id LIMIT %(limit)s::int
 )
 SELECT c.id, c.document_id, c.heading, c.page, c.text, c.sentences, c.sentence_vectors,
-       1 - (c.embedding <=> %(vector)s::halfvec) AS cosine, ts_rank(c.search, w.query, 1) AS rank,
+       1 - (c.embedding <=> %(vector)s::halfvec) AS cosine, coalesce(ts_rank(c.search, w.query, 1), 0) AS rank,
        d.title, d.publisher, d.url, d.origin = 'starter' AND d.reviewed_at IS NULL AS unreviewed, c.position
 FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id, words w
 WHERE c.id IN (SELECT id FROM dense UNION SELECT id FROM lexical)

@@ -45,6 +45,7 @@ def migration_lock() -> Iterator[None]:
     finally:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+            cursor.execute("RESET statement_timeout")
 
 
 def first_account(*, say: Say) -> None:

@@ -62,10 +62,7 @@ class Graph:
             self.calls.append(call)
             if "status" in call.body:
                 return Reply(200, b'{"success": true}')
-            if self.script:
-                reply = self.script.pop(0)
-            else:
-                reply = self.always or Reply()
+            reply = self.script.pop(0) if self.script else self.always or Reply()
             answer = json.dumps({"messages": [{"id": f"wamid.OUT{len(self.calls):06d}"}]}).encode()
             return Reply(reply.status, reply.body or answer, reply.hang)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
-from uuid import UUID
 
 import httpx
 import pytest
@@ -103,12 +102,6 @@ def quick(environment: ChangeEnvironment) -> None:
 
 
 @pytest.fixture
-def urgent_keys() -> list[UUID]:
-    """Pass its `append` as `send_now`: the keys of urgent messages, in order."""
-    return []
-
-
-@pytest.fixture
 def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     """Any connection to the broker fails the test."""
 
@@ -117,9 +110,6 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("kombu.connection.Connection._establish_connection", refuse)
     monkeypatch.setattr("celery.app.base.Celery.send_task", refuse)
-
-
-Publish = Callable[[UUID], bool]
 
 
 @pytest.fixture

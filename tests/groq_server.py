@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -68,10 +68,12 @@ def forget_client() -> None:
 def good(prompt: str) -> str:
     """Sentences of the first two passages, with their marks: what an obedient model does."""
     found = _PASSAGE.findall(prompt)[:2]
-    return " ".join(f"{sentence.rstrip('.')} [{number}]." for number, text in found for sentence in re.split(r"(?<=\.) ", text)[:2])
+    return " ".join(
+        f"{sentence.rstrip('.')} [{number}]." for number, text in found for sentence in re.split(r"(?<=\.) ", text)[:2]
+    )
 
 
-SAID = {
+SAID: dict[str, Callable[[str], str]] = {
     "good": good,
     "lazy": lambda _: "NO ANSWER",
     "lazy with a mark": lambda _: "NO ANSWER [1].",
@@ -93,7 +95,10 @@ SAID = {
 def _completion(text: Any, **changes: Any) -> bytes:
     message = {"role": "assistant", "content": text}
     body = {
-        "id": "chatcmpl-1", "object": "chat.completion", "created": 1_772_355_600, "model": MODEL,
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_772_355_600,
+        "model": MODEL,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
         "usage": {"prompt_tokens": 900, "completion_tokens": 80, "total_tokens": 980},
     }

@@ -6,7 +6,7 @@ A test that reads them names the plugin: `pytest_plugins = ("tests.library",)` a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from uuid import UUID
 
 import pytest
@@ -41,7 +41,7 @@ class Library:
         return list(dict.fromkeys(self.slugs[each.document] for each in self.find(question)[2]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def vector_of(text: str) -> Vectors:
     vectors: Vectors = embeddings.embed([text])[0]
     return vectors

@@ -28,6 +28,7 @@ class Stack:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JEEVO_", "WHATSAPP_", "GROQ_", "DJANGO_", "PYTEST_"))}
         for name in ("DATABASE_URL", "REDIS_URL"):
             kept.pop(name, None)
+        folder.mkdir(parents=True, exist_ok=True)
         self.variables = (
             kept
             | {

@@ -17,10 +17,9 @@ PROJECT = ("jeevo", *APPS)
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
 LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
 PURE = {
-    *(f"conversations.{name}" for name in (
-        "webhook", "triage", "language", "questions", "extractive", "validation", "evidence", "draft", "reply_text", "replies", "prompts",
-    )),
-    *(f"knowledge.{name}" for name in ("chunking", "vocabulary", "passages")),
+    *(f"conversations.{name}" for name in ["webhook", "triage", "language", "questions", "extractive", "validation", "evidence"]),
+    *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
+    *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages"]),
 }
 HTTP_CLIENTS = {"httpx", "groq", "requests", "urllib3", "aiohttp"}
 MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm"}
@@ -95,7 +94,8 @@ def belongs(module: str, package: str) -> bool:
 
 def test_the_reader_of_imports_sees_every_form() -> None:
     tree = ast.parse(
-        "import httpx\nfrom conversations import llm, Nothing\nfrom . import intake\ndef late():\n    from knowledge import models\n"
+        "import httpx\nfrom conversations import llm, Nothing\nfrom . import intake\n"
+        "def late():\n    from knowledge import models\n"
     )
     assert [(each.module, each.inside_function) for each in _imports(tree, "conversations.answering", False)] == [
         ("httpx", False),
@@ -223,10 +223,9 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
 
 def test_every_module_says_what_it_promises() -> None:
     """Commands, applications and package markers speak through their names."""
-    doors = ("apps", "__init__")
     assert [
         source.name
         for source in sources()
-        if source.path.stem not in doors and "management" not in source.path.parts and source.lines > 12 and not ast.get_docstring(source.tree)
-        and source.name != "manage"
+        if source.path.stem not in ("apps", "__init__", "manage") and "management" not in source.path.parts
+        if source.lines > 12 and not ast.get_docstring(source.tree)
     ] == []

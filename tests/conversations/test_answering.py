@@ -68,7 +68,7 @@ def answer(person: Contact, *, at: Any = LATER) -> None:
 
 
 def fails(person: Contact, *, at: Any = LATER) -> None:
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(answering.CouldNotAnswer, match="RuntimeError"):
         answer(person, at=at)
 
 
@@ -87,7 +87,12 @@ def test_a_question_gets_an_answer_with_its_citations_and_it_is_sent(person: Con
     answer(person)
     row.refresh_from_db()
     assert row.answer is not None
-    assert (row.status, row.answer.kind, row.answer.confidence, row.answer.timings) == ("answered", "extractive", 0.8, {"search": 4})
+    assert (row.status, row.answer.kind, row.answer.confidence, row.answer.timings) == (
+        "answered",
+        "extractive",
+        0.8,
+        {"search": 4},
+    )
     cited = Citation.objects.get()
     assert (cited.number, cited.title, cited.url, cited.quote) == (1, "Fever", passage.url, passage.text)
     assert (cited.page, cited.unreviewed) == (None, True)
@@ -146,7 +151,12 @@ def test_a_declined_question_is_kept_for_the_clinicians_and_a_person_is_asked_fo
     written(a_draft("I do not know.", kind="declined", question="what is x?", passages=(near,), handover="declined"))
     answer(person)
     kept = UnansweredQuestion.objects.get()
-    assert (kept.text, kept.answer_key, kept.score, kept.nearest_id) == ("what is x?", Answer.objects.get().pk, 0.31, near.document)
+    assert (kept.text, kept.answer_key, kept.score, kept.nearest_id) == (
+        "what is x?",
+        Answer.objects.get().pk,
+        0.31,
+        near.document,
+    )
     assert Handover.objects.get().reason == "declined"
     assert not Citation.objects.exists()
 
@@ -172,7 +182,9 @@ def stored(passage: Passage) -> Passage:
 # One commit
 
 
-def test_an_error_in_the_middle_of_the_commit_leaves_nothing(person: Contact, written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_middle_of_the_commit_leaves_nothing(
+    person: Contact, written: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     row = an_inbound(person)
     written(a_draft(cited=(stored(a_passage()),), handover="declined", kind="declined", question="x"))
 
@@ -320,7 +332,9 @@ def test_a_message_in_back_off_is_not_handed_out_and_not_taken(person: Contact, 
     assert bursts == []
 
 
-def test_after_three_attempts_there_is_one_apology_and_a_person_is_asked_for(person: Contact, written: Write, graph: Graph) -> None:
+def test_after_three_attempts_there_is_one_apology_and_a_person_is_asked_for(
+    person: Contact, written: Write, graph: Graph
+) -> None:
     bursts = written(a_draft())
     rows = [an_inbound(person, attempts=3), an_inbound(person, attempts=3)]
     answer(person)
@@ -335,7 +349,9 @@ def test_after_three_attempts_there_is_one_apology_and_a_person_is_asked_for(per
     assert len(graph.words) == 1
 
 
-def test_a_newer_message_beside_the_failed_one_is_freed_and_answered_by_itself(person: Contact, written: Write, graph: Graph) -> None:
+def test_a_newer_message_beside_the_failed_one_is_freed_and_answered_by_itself(
+    person: Contact, written: Write, graph: Graph
+) -> None:
     bursts = written(a_draft("Rest."))
     an_inbound(person, "poison", attempts=3)
     newer = an_inbound(person, "How do I treat a cold?", attempts=1)
@@ -396,7 +412,9 @@ def test_a_second_notice_is_said_too(person: Contact, written: Write, graph: Gra
 
 
 @pytest.mark.parametrize("times", [{"ends_at": NOW}, {"starts_at": NOW + MINUTE}])
-def test_a_notice_that_is_over_or_to_come_is_not_said(times: dict[str, Any], person: Contact, written: Write, graph: Graph) -> None:
+def test_a_notice_that_is_over_or_to_come_is_not_said(
+    times: dict[str, Any], person: Contact, written: Write, graph: Graph
+) -> None:
     written(a_draft("Rest."))
     a_notice(**times)
     an_inbound(person)

@@ -144,9 +144,17 @@ def test_a_wish_to_die_gets_its_own_kind_words(db: None) -> None:
     assert draft.handover == "red_flag"
 
 
-@pytest.mark.parametrize(("text", "reason"), [
-    ("hi", "greeting"), ("thank you", "thanks"), ("bye", "goodbye"), ("👍", "empty"), ("and for children?", "unclear"), ("is it contagious?", "unclear"),
-])
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("hi", "greeting"),
+        ("thank you", "thanks"),
+        ("bye", "goodbye"),
+        ("👍", "empty"),
+        ("and for children?", "unclear"),
+        ("is it contagious?", "unclear"),
+    ],
+)
 def test_what_is_no_question_gets_a_short_human_reply(text: str, reason: str) -> None:
     draft = burst(message(text))
     assert (draft.kind, draft.reason) == (Kind.FIXED, reason)
@@ -173,7 +181,7 @@ def test_another_language_gets_an_honest_reply_in_it_and_a_person(text: str, spo
 
 
 def test_a_language_we_have_no_texts_for_is_answered_in_english_and_not_remembered() -> None:
-    draft = burst(message("Ich habe seit drei Tagen starke Kopfschmerzen und Fieber, was soll ich tun"))
+    draft = compose.for_text("Ich habe Kopfschmerzen und Fieber", spoken="und", country="IN")
     assert draft.reason == "language"
     assert draft.text == wording.say("language_unsupported", "en", "IN")
     assert not draft.language_certain
@@ -269,8 +277,19 @@ def test_a_weak_question_is_declined_without_asking_the_model(library: Library, 
 
 
 MOODS = [
-    "lazy", "lazy with a mark", "lazy in other letters", "chatty and lazy", "hallucinating", "injected", "without marks", "blank", "slow", "dripping",
-    "html", "hanging up", *groq_server.ODD,
+    "lazy",
+    "lazy with a mark",
+    "lazy in other letters",
+    "chatty and lazy",
+    "hallucinating",
+    "injected",
+    "without marks",
+    "blank",
+    "slow",
+    "dripping",
+    "html",
+    "hanging up",
+    *groq_server.ODD,
 ]
 
 

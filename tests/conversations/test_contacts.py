@@ -22,7 +22,14 @@ def came(phone: Any = None, user_id: Any = None, name: str = "") -> Contact:
 def test_a_new_number_becomes_a_contact_with_its_country() -> None:
     person = came(ASHA, name="Asha")
     row = Contact.objects.get()
-    assert (row.pk, row.phone, row.name, row.country, row.language, row.last_inbound_at) == (person.pk, ASHA, "Asha", "IN", "en", NOW)
+    assert (row.pk, row.phone, row.name, row.country, row.language, row.last_inbound_at) == (
+        person.pk,
+        ASHA,
+        "Asha",
+        "IN",
+        "en",
+        NOW,
+    )
 
 
 @pytest.mark.parametrize(("phone", "country"), [("254712345678", "KE"), ("5491123456789", "AR"), ("12", "IN"), ("", "KE")])
@@ -85,7 +92,12 @@ def test_the_row_holds_number_name_and_id_only_sealed() -> None:
 
 @pytest.mark.parametrize(
     ("address", "label"),
-    [(ASHA, "+91 ······ 01"), ("254712345678", "+254 ······ 78"), ("IN.13491208655302741918", "IN. ······ 18"), ("x", "x. ······ ")],
+    [
+        (ASHA, "+91 ······ 01"),
+        ("254712345678", "+254 ······ 78"),
+        ("IN.13491208655302741918", "IN. ······ 18"),
+        ("x", "x. ······ "),
+    ],
 )
 def test_a_label_tells_two_people_apart_and_calls_neither(address: str, label: str) -> None:
     assert contacts.masked(address) == label

@@ -89,7 +89,14 @@ def test_two_senders_at_the_same_instant_send_it_once(person: Contact, graph: Gr
 
 @pytest.mark.parametrize(
     ("reply", "wait"),
-    [(refusal(130429), 2), (refusal(131056), 6), (refusal(131016, status=503), 2), (FAULT, 2), (Reply(502, b"<html>"), 2), (refusal(80007), 2)],
+    [
+        (refusal(130429), 2),
+        (refusal(131056), 6),
+        (refusal(131016, status=503), 2),
+        (FAULT, 2),
+        (Reply(502, b"<html>"), 2),
+        (refusal(80007), 2),
+    ],
 )
 def test_what_may_go_later_waits_and_goes(reply: Reply, wait: int, person: Contact, graph: Graph) -> None:
     graph.script = [reply]

@@ -11,7 +11,7 @@ import pytest
 from django.db import DataError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
-from conversations import answering, delivery, dispatch, handover, intake, replies, webhook
+from conversations import answering, contacts, delivery, dispatch, handover, intake, replies, webhook
 from conversations.dispatcher import Dispatcher
 from conversations.models import (
     Answer,
@@ -330,8 +330,10 @@ def test_it_holds_nobody_else_up(house: House) -> None:
     assert house.say(ORDINARY, sender=RAVI).status == "waiting"
 
 
-def test_a_value_that_the_database_refuses_is_poison_too_and_holds_nobody_up(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = dispatch.contacts.open_session
+def test_a_value_that_the_database_refuses_is_poison_too_and_holds_nobody_up(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = contacts.open_session
 
     def refuse(contact: Contact, *, now: datetime) -> Session:
         if contact.phone == RAVI:
@@ -339,7 +341,7 @@ def test_a_value_that_the_database_refuses_is_poison_too_and_holds_nobody_up(hou
                 cursor.execute("UPDATE conversations_contact SET country = 'too long'")
         return real(contact, now=now)
 
-    monkeypatch.setattr(dispatch.contacts, "open_session", refuse)
+    monkeypatch.setattr(contacts, "open_session", refuse)
     rows = house.come(text_message(ORDINARY, sender=RAVI), text_message(ORDINARY))
     assert [(row.status, row.attempts) for row in rows] == [("received", 1), ("waiting", 0)]
 
@@ -348,7 +350,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_message(house: House, monkey
     def away(*_: Any, **__: Any) -> None:
         raise OperationalError
 
-    monkeypatch.setattr(dispatch.contacts, "open_session", away)
+    monkeypatch.setattr(contacts, "open_session", away)
     with pytest.raises(OperationalError):
         house.say(ORDINARY)
     row = InboundMessage.objects.get()

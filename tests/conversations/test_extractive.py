@@ -29,8 +29,13 @@ def vector(text: str) -> Vectors:
 
 
 FEVER = uuid4()
-HOME = passage("Give the child water to drink often.", "Dress the child in light clothes at home.", "Let the child rest in a cool room.",
-               document=FEVER, position=1)
+HOME = passage(
+    "Give the child water to drink often.",
+    "Dress the child in light clothes at home.",
+    "Let the child rest in a cool room.",
+    document=FEVER,
+    position=1,
+)
 HELP = passage("Take the child to hospital for a fit.", heading="When to get help now", document=FEVER, position=3, score=0.85)
 
 
@@ -68,7 +73,9 @@ def test_a_sentence_is_not_said_twice() -> None:
 def test_a_near_repeat_is_left_out() -> None:
     near = np.asarray([[1, 0], [0.99, 0.14], [0, 1]], dtype=np.float32)
     twice = factories.a_passage(
-        text="x", sentences=("Drink a lot of clean water.", "Drink lots of clean water.", "Rest in a quiet, dark room."), vectors=near
+        text="x",
+        sentences=("Drink a lot of clean water.", "Drink lots of clean water.", "Rest in a quiet, dark room."),
+        vectors=near,
     )
     said = [claim.text for claim in extractive.extract("q", np.asarray([1, 0], dtype=np.float32), [twice])]
     assert said == ["Drink a lot of clean water.", "Rest in a quiet, dark room."]
@@ -103,12 +110,15 @@ def test_scraps_questions_and_endless_sentences_are_not_quoted(bad: str) -> None
     assert bad not in answer("fever in a child", passage(bad, *HOME.sentences))
 
 
-@pytest.mark.parametrize(("question", "heading"), [
-    ("what are the symptoms of flu", "Signs"),
-    ("how can I prevent flu", "How to prevent it"),
-    ("how does flu spread", "How it spreads"),
-    ("how do I treat flu", "What you can do at home"),
-])
+@pytest.mark.parametrize(
+    ("question", "heading"),
+    [
+        ("what are the symptoms of flu", "Signs"),
+        ("how can I prevent flu", "How to prevent it"),
+        ("how does flu spread", "How it spreads"),
+        ("how do I treat flu", "What you can do at home"),
+    ],
+)
 def test_the_section_that_was_asked_for_is_quoted_first(question: str, heading: str) -> None:
     headings = ["Signs", "How to prevent it", "How it spreads", "What you can do at home", "What not to do"]
     vectors = np.ones((1, 2), dtype=np.float32) / np.sqrt(2)

@@ -43,7 +43,9 @@ def test_the_sender_is_stored_as_a_keyed_hash() -> None:
 def test_the_columns_hold_neither_the_words_nor_the_number() -> None:
     store(messages=[text_message("fever", wamid="wamid.1")])
     with connection.cursor() as cursor:
-        cursor.execute("SELECT m::text, convert_from(text, 'UTF8'), convert_from(payload, 'UTF8') FROM conversations_inboundmessage m")
+        cursor.execute(
+            "SELECT m::text, convert_from(text, 'UTF8'), convert_from(payload, 'UTF8') FROM conversations_inboundmessage m"
+        )
         columns = " ".join(cursor.fetchone())
     assert "wamid.1" in columns
     assert "fever" not in columns
@@ -107,7 +109,10 @@ def test_an_odd_part_is_kept_whatever_stands_in_it(odd: Any) -> None:
 
 
 def test_a_message_with_half_a_surrogate_pair_anywhere_is_stored() -> None:
-    store(messages=[text_message("fever \ud83d", context={"id": "\ud800"})], contacts=[{"wa_id": ASHA, "profile": {"name": "\udfff"}}])
+    store(
+        messages=[text_message("fever \ud83d", context={"id": "\ud800"})],
+        contacts=[{"wa_id": ASHA, "profile": {"name": "\udfff"}}],
+    )
     row = InboundMessage.objects.get()
     assert (row.text, row.status) == ("fever", "received")
 

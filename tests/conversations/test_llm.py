@@ -70,8 +70,14 @@ def test_one_call_is_sent_with_the_key_and_the_rules_and_no_tools(groq: Groq) ->
 
 
 STATUSES = [
-    (400, True, "answered 400"), (401, True, "refused the key"), (403, True, "refused the key"), (404, True, "does not know the model"),
-    (422, True, "answered 422"), (429, False, "limit was reached"), (500, False, "answered 500"), (503, False, "answered 503"),
+    (400, True, "answered 400"),
+    (401, True, "refused the key"),
+    (403, True, "refused the key"),
+    (404, True, "does not know the model"),
+    (422, True, "answered 422"),
+    (429, False, "limit was reached"),
+    (500, False, "answered 500"),
+    (503, False, "answered 503"),
 ]
 
 
@@ -181,8 +187,8 @@ def test_what_groq_says_in_an_error_is_kept_out_of_reason_and_log(groq: Groq, ca
 @pytest.fixture
 def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache where nobody listens, with the options the program uses."""
-    options = settings.CACHES["default"]
-    dead = RedisCache(f"redis://127.0.0.1:{free_port()}/1", {**options, "OPTIONS": dict(options["OPTIONS"])})
+    options: dict[str, Any] = dict(settings.CACHES["default"])
+    dead = RedisCache(f"redis://127.0.0.1:{free_port()}/1", options | {"OPTIONS": dict(options["OPTIONS"])})
     monkeypatch.setattr(llm, "cache", dead)
 
 

@@ -19,7 +19,9 @@ BODIES = sorted(DATA.glob("dev/*.json"))
 MALFORMED = sorted(DATA.glob("malformed/*.json"))
 pytestmark = [
     pytest.mark.django_db,
-    pytest.mark.skipif(not BODIES, reason=f"NOT TESTED: no recorded bodies in {DATA}; set JEEVO_DATA to the folder that holds them"),
+    pytest.mark.skipif(
+        not BODIES, reason=f"NOT TESTED: no recorded bodies in {DATA}; set JEEVO_DATA to the folder that holds them"
+    ),
 ]
 
 

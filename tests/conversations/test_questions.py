@@ -10,22 +10,80 @@ from conversations.questions import Sort, is_start, is_stop, sort, words
 
 EMPTY = ["", "   ", "🤒🤒", "...", "123", "?!", "\u200d\u200c", "👍🏽"]
 GREETINGS = [
-    "hi", "Hello!", "hey there", "Hi doctor", "good morning", "Good evening sir", "hii", "Hello, how are you?", "namaste ji",
-    "नमस्ते", "नमस्कार", "हैलो", "vanakkam", "Jambo", "hlo", "hi all", "வணக்கம்",
+    "hi",
+    "Hello!",
+    "hey there",
+    "Hi doctor",
+    "good morning",
+    "Good evening sir",
+    "hii",
+    "Hello, how are you?",
+    "namaste ji",
+    "नमस्ते",
+    "नमस्कार",
+    "हैलो",
+    "vanakkam",
+    "Jambo",
+    "hlo",
+    "hi all",
+    "வணக்கம்",
 ]
-THANKS = ["thanks", "Thank you so much!", "thx", "ok thanks", "ok", "👍 ok", "great", "धन्यवाद", "शुक्रिया", "bahut dhanyavaad", "theek hai", "ठीक है",
-          "got it thanks", "yes"]
+THANKS = [
+    "thanks",
+    "Thank you so much!",
+    "thx",
+    "ok thanks",
+    "ok",
+    "👍 ok",
+    "great",
+    "धन्यवाद",
+    "शुक्रिया",
+    "bahut dhanyavaad",
+    "theek hai",
+    "ठीक है",
+    "got it thanks",
+    "yes",
+]
 GOODBYES = ["bye", "Goodbye doctor", "ok bye", "tata", "अलविदा", "bye bye"]
 FOLLOW_UPS = [
-    "and for children?", "what about pregnant women?", "and if it does not help?", "how long?", "is it contagious?", "is it dangerous for the baby", "is this normal",
-    "how much should I give him?", "what should I do about it", "and at night?", "why", "aur bachche?", "और बच्चों को?", "for 5 years old?",
-    "how many times a day", "tell me more",
+    "and for children?",
+    "what about pregnant women?",
+    "and if it does not help?",
+    "how long?",
+    "is it contagious?",
+    "is it dangerous for the baby",
+    "is this normal",
+    "how much should I give him?",
+    "what should I do about it",
+    "and at night?",
+    "why",
+    "aur bachche?",
+    "और बच्चों को?",
+    "for 5 years old?",
+    "how many times a day",
+    "tell me more",
 ]
 QUESTIONS = [
-    "is dengue contagious?", "dengue", "fever", "how do I treat a burn", "what is malaria", "and what about dengue in children under five years",
-    "my baby has a fever", "hi my head hurts", "thanks but my son still has diarrhoea", "good food for anaemia", "hello doctor i have cough since 3 days",
-    "what about diabetes and rice", "mujhe bukhar hai", "मुझे बुखार है", "can I drink milk with antibiotics", "or is it asthma", "bye bye pain how to stop migraine",
-    "ok but is ibuprofen safe", "no appetite", "is it safe to take paracetamol",
+    "is dengue contagious?",
+    "dengue",
+    "fever",
+    "how do I treat a burn",
+    "what is malaria",
+    "and what about dengue in children under five years",
+    "my baby has a fever",
+    "hi my head hurts",
+    "thanks but my son still has diarrhoea",
+    "good food for anaemia",
+    "hello doctor i have cough since 3 days",
+    "what about diabetes and rice",
+    "mujhe bukhar hai",
+    "मुझे बुखार है",
+    "can I drink milk with antibiotics",
+    "or is it asthma",
+    "bye bye pain how to stop migraine",
+    "ok but is ibuprofen safe",
+    "no appetite",
+    "is it safe to take paracetamol",
 ]
 
 
@@ -65,7 +123,9 @@ def test_a_wish_to_stop_is_understood(text: str) -> None:
     assert not is_start(text)
 
 
-@pytest.mark.parametrize("text", ["how to stop bleeding", "stop smoking", "cancel my pain", "please stop the fever", "the end", "", "stop?start"])
+@pytest.mark.parametrize(
+    "text", ["how to stop bleeding", "stop smoking", "cancel my pain", "please stop the fever", "the end", "", "stop?start"]
+)
 def test_the_word_inside_a_question_does_not_stop_anything(text: str) -> None:
     assert not is_stop(text)
 

@@ -73,7 +73,9 @@ def test_an_answer_of_any_length_fits_and_no_sentence_is_cut(sentences: int, doc
     assert len(words) <= reply_text.LONGEST_INTERACTIVE
     assert set(text.split("\n")) <= set(lines)
     assert text.split("\n")[-1] == lines[-1], "the last sentence says when to get help"
-    assert set(re.findall(r"\[\d\]", text)) == set(re.findall(r"\[\d\]", sources)), "every mark has its source, every source its mark"
+    assert set(re.findall(r"\[\d\]", text)) == set(re.findall(r"\[\d\]", sources)), (
+        "every mark has its source, every source its mark"
+    )
     assert disclaimer == replies.text("disclaimer", "en")
 
 

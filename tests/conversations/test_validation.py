@@ -14,24 +14,31 @@ from tests import factories, fakes
 
 
 def passage(title: str, heading: str, *sentences: str, embed: Any = fakes.embed) -> Passage:
-    return factories.a_passage(title, heading=heading, text=" ".join(sentences), sentences=sentences, vectors=embed(list(sentences)))
+    return factories.a_passage(
+        title, heading=heading, text=" ".join(sentences), sentences=sentences, vectors=embed(list(sentences))
+    )
 
 
 ORS = (
-    "Diarrhoea and oral rehydration", "What you can do at home",
+    "Diarrhoea and oral rehydration",
+    "What you can do at home",
     "Mix one packet of oral rehydration salts in 1 litre of clean water.",
     "Give a child under two years 50 to 100 ml after each loose stool.",
     "Throw away the solution after 24 hours.",
     "Do not give anti-diarrhoea medicine to a child.",
+    "Do not give a child tea unless a doctor agrees.",
 )
 DENGUE = (
-    "Dengue fever", "What not to do",
+    "Dengue fever",
+    "What not to do",
     "Do not take aspirin, ibuprofen or diclofenac for dengue, because these medicines can cause bleeding.",
     "Take paracetamol for fever, and drink plenty of water.",
     "Go to hospital now for severe belly pain.",
+    "Go to hospital for belly pain that does not pass.",
 )
 BURNS = (
-    "Burns and scalds", "What to do",
+    "Burns and scalds",
+    "What to do",
     "Cool the burn under cool running water for at least 20 minutes.",
     "Cover the burn loosely with a clean cloth.",
     "Never put ice, butter or toothpaste on a burn.",
@@ -74,6 +81,8 @@ PLANTED = [
     ("another unit of time", "Cool the burn under cool running water for at least 20 seconds [3].", "number"),
     ("a negation taken away", "Take aspirin, ibuprofen or diclofenac for dengue [2].", "opposite"),
     ("a negation added", "Do not take paracetamol for fever, and do not drink plenty of water [2].", "opposite"),
+    ("a negation before unless taken away", "Give a child tea unless a doctor agrees [1].", "opposite"),
+    ("a negation added to another", "Do not go to hospital for belly pain that does not pass [2].", "opposite"),
     ("never turned to always", "Put ice, butter or toothpaste on a burn [3].", "opposite"),
     ("another medicine", "Take metformin for fever, and drink plenty of water [2].", "names"),
     ("another illness", "Do not take aspirin, ibuprofen or diclofenac for hepatitis [2].", "names"),
@@ -119,7 +128,10 @@ def test_a_planted_error_is_removed_with_its_reason(error: str, sentence: str, w
 
 
 def test_one_wrong_sentence_takes_no_right_one_with_it() -> None:
-    verdict = check("Cover the burn loosely with a clean cloth [3]. Take 4 tablets of paracetamol [2]. Throw away the solution after 24 hours [1].")
+    verdict = check(
+        "Cover the burn loosely with a clean cloth [3]. Take 4 tablets of paracetamol [2]. "
+        "Throw away the solution after 24 hours [1]."
+    )
     assert [(claim.text, claim.passage) for claim in verdict.kept] == [
         ("Cover the burn loosely with a clean cloth.", 2),
         ("Throw away the solution after 24 hours.", 0),
@@ -127,14 +139,17 @@ def test_one_wrong_sentence_takes_no_right_one_with_it() -> None:
     assert verdict.share_kept == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("draft", [
-    "Cover the burn loosely with a clean cloth [3].",
-    "Cover the burn loosely with a clean cloth. [3]",
-    "Cover the burn loosely with a clean cloth [3][1].",
-    "Cover the burn loosely with a clean cloth [3, 1].",
-    "- Cover the burn loosely with a clean cloth. [3]\n",
-    "**Cover the burn loosely with a clean cloth** [3].",
-])
+@pytest.mark.parametrize(
+    "draft",
+    [
+        "Cover the burn loosely with a clean cloth [3].",
+        "Cover the burn loosely with a clean cloth. [3]",
+        "Cover the burn loosely with a clean cloth [3][1].",
+        "Cover the burn loosely with a clean cloth [3, 1].",
+        "- Cover the burn loosely with a clean cloth. [3]\n",
+        "**Cover the burn loosely with a clean cloth** [3].",
+    ],
+)
 def test_the_mark_is_read_in_the_ways_models_write_it(draft: str) -> None:
     assert [(claim.text.rstrip("."), claim.passage) for claim in check(draft).kept] == [
         ("Cover the burn loosely with a clean cloth", 2)
@@ -158,9 +173,16 @@ def test_a_number_of_the_passage_may_be_written_as_a_word_or_in_digits() -> None
     assert validation.missing_numbers("once the fever is gone", "when the fever is gone") == set()
 
 
-@pytest.mark.parametrize(("sentence", "source"), [
-    ("40 °C", "a temperature of 40C"), ("20 min", "20 minutes"), ("1 liter", "1 litre"), ("5 mL", "5 ml"), ("6-8 cups", "6 to 8 cups"),
-])
+@pytest.mark.parametrize(
+    ("sentence", "source"),
+    [
+        ("40 °C", "a temperature of 40C"),
+        ("20 min", "20 minutes"),
+        ("1 liter", "1 litre"),
+        ("5 mL", "5 ml"),
+        ("6-8 cups", "6 to 8 cups"),
+    ],
+)
 def test_a_unit_may_be_written_in_the_usual_ways(sentence: str, source: str) -> None:
     assert validation.missing_numbers(sentence, source) == set()
 

@@ -66,7 +66,9 @@ def test_a_handshake_without_anything_is_refused(client: Client) -> None:
 
 
 @pytest.mark.parametrize("accept", ["*/*", "text/html", "image/png", "nonsense"])
-def test_what_the_caller_says_it_accepts_changes_nothing(accept: str, post: Post, client: Client, environment: ChangeEnvironment) -> None:
+def test_what_the_caller_says_it_accepts_changes_nothing(
+    accept: str, post: Post, client: Client, environment: ChangeEnvironment
+) -> None:
     environment(whatsapp={"verify_token": "the token"})
     assert client.get(PATH, ASKED | {"format": "xml"}, headers={"Accept": accept}).status_code == 200
     assert post(envelope(messages=[text_message("hello")]), Accept=accept).status_code == 200
@@ -115,7 +117,9 @@ def test_both_secrets_open_the_door_while_they_are_rotated(post: Post, environme
 # The body
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'{"entry": 3}', b"\xff\xff", b"[" * 50_000, b'{"entry":[' + b"1" * 5_000 + b"]}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"null", b'{"entry": 3}', b"\xff\xff", b"[" * 50_000, b'{"entry":[' + b"1" * 5_000 + b"]}"]
+)
 def test_a_signed_body_that_is_no_envelope_is_a_400(body: bytes, post: Post) -> None:
     assert post(body).status_code == 400
     assert rows() == [0, 0, 0]
@@ -159,14 +163,32 @@ def test_a_body_just_below_the_limit_is_taken(post: Post) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    ["", " ", "🤒🤢🤮", "عندي حمى منذ يومين", "אבי לא נושם", "ब" * 4_096, "x" * 4_096, "a\x00b", "\x1b[2J\x07", "\ud83d", "\u202efever", 7, None, [], {}],
+    [
+        "",
+        " ",
+        "🤒🤢🤮",
+        "عندي حمى منذ يومين",
+        "אבי לא נושם",
+        "ब" * 4_096,
+        "x" * 4_096,
+        "a\x00b",
+        "\x1b[2J\x07",
+        "\ud83d",
+        "\u202efever",
+        7,
+        None,
+        [],
+        {},
+    ],
 )
 def test_any_words_are_stored_and_none_is_lost(words: Any, post: Post) -> None:
     assert post(envelope(messages=[text_message(words)])).status_code == 200
     assert InboundMessage.objects.get().status == "received"
 
 
-@pytest.mark.parametrize("value", [0, -1, 1.5, True, None, "", [], {}, "text", [{}], {"a": {}}, 10**100, "\x00", "\ud800", "İ" * 40])
+@pytest.mark.parametrize(
+    "value", [0, -1, 1.5, True, None, "", [], {}, "text", [{}], {"a": {}}, 10**100, "\x00", "\ud800", "İ" * 40]
+)
 @pytest.mark.parametrize("part", ["id", "from", "from_user_id", "timestamp", "type", "text", "group_id", "context"])
 def test_any_value_in_any_part_of_a_message_is_taken(part: str, value: Any, post: Post) -> None:
     assert post(envelope(messages=[text_message("hello") | {part: value}])).status_code == 200
@@ -183,8 +205,16 @@ def test_any_value_in_any_part_of_a_status_is_taken(part: str, value: Any, post:
 # Any JSON anywhere
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=300) | st.text(st.characters(categories=["Cs", "Cc"]), max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["id", "type", "text", "body", "from", "x"]), inner, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=300)
+    | st.text(st.characters(categories=["Cs", "Cc"]), max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.sampled_from(["id", "type", "text", "body", "from", "x"]), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -233,7 +263,9 @@ def test_any_json_in_any_place_is_stored_or_refused_and_never_our_failure(change
 def test_one_message_is_one_insert_and_no_other_statement(post: Post) -> None:
     with CaptureQueriesContext(connection) as captured:
         post(envelope(messages=[text_message("hello")]))
-    assert [each["sql"].split()[0:3] for each in captured.captured_queries] == [["INSERT", "INTO", "conversations_inboundmessage"]]
+    assert [each["sql"].split()[0:3] for each in captured.captured_queries] == [
+        ["INSERT", "INTO", "conversations_inboundmessage"]
+    ]
 
 
 def test_a_refused_body_reaches_no_database(post: Post) -> None:
@@ -247,7 +279,9 @@ def test_no_connection_to_the_broker_is_opened(post: Post) -> None:
     assert post(envelope(messages=[text_message("he is not breathing")], statuses=[status("sent")])).status_code == 200
 
 
-def test_a_database_that_fails_is_a_500_so_that_whatsapp_delivers_again(post: Post, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_fails_is_a_500_so_that_whatsapp_delivers_again(
+    post: Post, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: Any, **__: Any) -> None:
         raise DatabaseError("away")
 
@@ -268,7 +302,9 @@ from django.db import connection
 from django.test import Client
 from tests.factories import dumped, envelope, signature
 body = dumped(envelope())
-answer = Client(SERVER_NAME="127.0.0.1").post("/webhook/whatsapp/", data=body, content_type="application/json", headers={"X-Hub-Signature-256": signature(body)})
+headers = {"X-Hub-Signature-256": signature(body)}
+client = Client(SERVER_NAME="127.0.0.1")
+answer = client.post("/webhook/whatsapp/", data=body, content_type="application/json", headers=headers)
 assert answer.status_code == 200, answer.status_code
 from django.urls import get_resolver
 get_resolver().url_patterns

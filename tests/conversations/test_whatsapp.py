@@ -57,7 +57,8 @@ def test_ticks_and_typing_are_one_call(graph: Graph) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "action"), [(c, "retry") for c in RETRIED] + [(c, "fail") for c in FAILED] + [(c, "operator") for c in FOR_THE_OPERATOR]
+    ("code", "action"),
+    [(c, "retry") for c in RETRIED] + [(c, "fail") for c in FAILED] + [(c, "operator") for c in FOR_THE_OPERATOR],
 )
 def test_every_code_of_the_table_means_what_the_table_says(code: int, action: str, graph: Graph) -> None:
     error = refused(graph, refusal(code))
@@ -67,7 +68,17 @@ def test_every_code_of_the_table_means_what_the_table_says(code: int, action: st
 
 
 @pytest.mark.parametrize(
-    ("status", "action"), [(500, "retry"), (502, "retry"), (503, "retry"), (429, "retry"), (401, "operator"), (403, "operator"), (400, "fail"), (404, "fail")]
+    ("status", "action"),
+    [
+        (500, "retry"),
+        (502, "retry"),
+        (503, "retry"),
+        (429, "retry"),
+        (401, "operator"),
+        (403, "operator"),
+        (400, "fail"),
+        (404, "fail"),
+    ],
 )
 def test_an_unknown_code_is_judged_by_the_status(status: int, action: str, graph: Graph) -> None:
     assert refused(graph, refusal(999_999, status=status)).action == action
@@ -79,7 +90,9 @@ def test_an_error_that_is_no_error_object_is_judged_by_the_status(body: bytes, g
     assert (error.code, error.action) == (None, "retry")
 
 
-@pytest.mark.parametrize("reply", [WITHOUT_ID, HTML, Reply(200, b"[]"), Reply(200, b'{"messages": {}}'), Reply(200, b'{"messages": [3]}')])
+@pytest.mark.parametrize(
+    "reply", [WITHOUT_ID, HTML, Reply(200, b"[]"), Reply(200, b'{"messages": {}}'), Reply(200, b'{"messages": [3]}')]
+)
 def test_a_success_that_names_no_message_is_neither_sent_nor_refused(reply: Reply, graph: Graph) -> None:
     graph.script = [reply]
     with pytest.raises(Ambiguous):

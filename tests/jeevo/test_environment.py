@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import stat
 import subprocess
@@ -156,7 +157,9 @@ def test_every_problem_is_told_at_once(folders: dict[str, str]) -> None:
     assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["DEFAULT_COUNTRY", "WEB_PORT", "LOG_LEVEL"]
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "FIELD_KEYS", "INDEX_KEY", *environment.LIVE_WHATSAPP, "ALLOWED_HOSTS", "PUBLIC_URL"])
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "FIELD_KEYS", "INDEX_KEY", *environment.LIVE_WHATSAPP, "ALLOWED_HOSTS", "PUBLIC_URL"]
+)
 def test_live_refuses_to_start_without(folders: dict[str, str], name: str) -> None:
     message = problem({**LIVE, **folders, name: ""})
     assert f"{name}: must" in message
@@ -238,8 +241,8 @@ def test_a_variable_that_is_set_wins_over_the_file(tmp_path: Path, monkeypatch: 
     monkeypatch.delenv("EMERGENCY_NUMBERS")
     environment.load_dotenv(tmp_path / ".env")
     try:
-        assert environment.os.environ["HANDOVER_HOURS"] == "3"
-        assert environment.os.environ["EMERGENCY_NUMBERS"] == "999"
+        assert os.environ["HANDOVER_HOURS"] == "3"
+        assert os.environ["EMERGENCY_NUMBERS"] == "999"
     finally:
         monkeypatch.delenv("EMERGENCY_NUMBERS", raising=False)
 

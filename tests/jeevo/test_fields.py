@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
@@ -19,10 +18,10 @@ WORDS = "मुझे बुखार है, and my number is +91 98100 00001 �
 
 
 @pytest.fixture
-def keys(settings: Settings) -> Iterator[list[str]]:
+def keys(settings: Settings) -> list[str]:
     fresh = [Fernet.generate_key().decode() for _ in range(2)]
     settings.FIELD_KEYS = (fresh[0],)
-    yield fresh
+    return fresh
 
 
 def a_question(text: str) -> UnansweredQuestion:

@@ -11,8 +11,18 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = ("requirements.txt", "requirements-dev.txt")
 _PINNED = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[a-z0-9,-]+\])?==(?P<version>[^\s;]+)(?: ; [^\\]+)? \\$")
 ASKED_FOR = {
-    "django", "djangorestframework", "django-celery-beat", "celery", "psycopg", "django-redis", "pgvector",
-    "sentence-transformers", "groq", "django-prometheus", "django-health-check", "gunicorn",
+    "django",
+    "djangorestframework",
+    "django-celery-beat",
+    "celery",
+    "psycopg",
+    "django-redis",
+    "pgvector",
+    "sentence-transformers",
+    "groq",
+    "django-prometheus",
+    "django-health-check",
+    "gunicorn",
 }
 
 

@@ -29,8 +29,12 @@ def values(names: list[str], **variables: str) -> dict[str, Any]:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=ROOT, env=os.environ | {"DJANGO_SETTINGS_MODULE": "jeevo.settings"} | variables,
-        capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "jeevo.settings"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -40,8 +44,19 @@ def values(names: list[str], **variables: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     names = [
-        "DEBUG", "LIVE", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE",
-        "SECURE_SSL_REDIRECT", "SECURE_HSTS_SECONDS", "SECURE_PROXY_SSL_HEADER", "STORAGES", "DATABASES", "BROKER_URL", "CACHE_URL",
+        "DEBUG",
+        "LIVE",
+        "ALLOWED_HOSTS",
+        "CSRF_TRUSTED_ORIGINS",
+        "SESSION_COOKIE_SECURE",
+        "CSRF_COOKIE_SECURE",
+        "SECURE_SSL_REDIRECT",
+        "SECURE_HSTS_SECONDS",
+        "SECURE_PROXY_SSL_HEADER",
+        "STORAGES",
+        "DATABASES",
+        "BROKER_URL",
+        "CACHE_URL",
         "WHITENOISE_USE_FINDERS",
     ]
     return values(names, **live_variables(tmp_path_factory.mktemp("live")))
@@ -85,13 +100,13 @@ def test_questions_never_travel_inside_the_sql_text() -> None:
 def test_a_question_shows_in_the_list_of_statements_only_as_a_placeholder() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT query, %s::text FROM pg_stat_activity WHERE pid = pg_backend_pid()", ["my leg is swollen"])
-        (query, _), = cursor.fetchall()
+        ((query, _),) = cursor.fetchall()
     assert "$1" in query
     assert "swollen" not in query
 
 
 def test_broker_and_cache_are_separate_databases() -> None:
-    broker, cached = urlsplit(settings.BROKER_URL), urlsplit(settings.CACHES["default"]["LOCATION"])
+    broker, cached = urlsplit(settings.BROKER_URL), urlsplit(str(settings.CACHES["default"]["LOCATION"]))
     assert broker.netloc == cached.netloc
     assert (broker.path, cached.path) == ("/0", "/1")
 
@@ -116,9 +131,14 @@ def test_every_publisher_gives_up_on_a_dead_broker_soon() -> None:
     assert options["socket_connect_timeout"] <= 3
 
 
-@pytest.mark.parametrize(("task", "lane"), [
-    ("conversations.answer", "answers"), ("knowledge.index_due", "indexing"), ("operations.anything", "operations"),
-])
+@pytest.mark.parametrize(
+    ("task", "lane"),
+    [
+        ("conversations.answer", "answers"),
+        ("knowledge.index_due", "indexing"),
+        ("operations.anything", "operations"),
+    ],
+)
 def test_each_app_has_a_lane_of_its_own(task: str, lane: str) -> None:
     assert current_app.amqp.router.route({}, task)["queue"].name == lane
 
@@ -142,7 +162,12 @@ def test_a_command_without_services_names_the_remedy(tmp_path: Path) -> None:
     folders = {"JEEVO_DATA_DIR": str(tmp_path / "data"), "JEEVO_KEYS_DIR": str(tmp_path / "keys")}
     done = subprocess.run(
         [sys.executable, "manage.py", "showmigrations"],
-        cwd=ROOT, env=os.environ | folders, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT,
+        env=os.environ | folders,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 1
     assert "make run" in done.stderr
@@ -152,7 +177,12 @@ def test_a_command_without_services_names_the_remedy(tmp_path: Path) -> None:
 def test_a_wrong_variable_ends_a_command_with_its_name_and_no_traceback() -> None:
     done = subprocess.run(
         [sys.executable, "manage.py", "check"],
-        cwd=ROOT, env=os.environ | {"WEB_PORT": "eighty"}, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT,
+        env=os.environ | {"WEB_PORT": "eighty"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 1
     assert "WEB_PORT" in done.stderr

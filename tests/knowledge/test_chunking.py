@@ -22,7 +22,9 @@ def words_of(body: str) -> list[str]:
 
 
 def test_a_passage_carries_the_path_of_its_headings() -> None:
-    found = passages("# Fever\n\nIntro here.\n\n## Care\n\nRest well.\n\n### Children\n\nGive fluids.\n\n## Help\n\nSee a doctor.")
+    found = passages(
+        "# Fever\n\nIntro here.\n\n## Care\n\nRest well.\n\n### Children\n\nGive fluids.\n\n## Help\n\nSee a doctor."
+    )
     assert [(each.heading, each.text) for each in found] == [
         ("", "Intro here."),
         ("Care", "Rest well."),
@@ -102,7 +104,11 @@ def test_every_word_of_an_article_is_in_its_passages_in_order(path: Path) -> Non
     assert max(len(each.text.split()) for each in found) <= LONGEST_PASSAGE
 
 
-@given(st.lists(st.lists(st.text(st.characters(categories=["Lu", "Ll", "Lo", "Mc"]), min_size=1, max_size=9), min_size=1), max_size=12))
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(categories=["Lu", "Ll", "Lo", "Mc"]), min_size=1, max_size=9), min_size=1), max_size=12
+    )
+)
 def test_no_word_is_lost_whatever_the_paragraphs(paragraphs: list[list[str]]) -> None:
     body = "\n\n".join(" ".join(words) + "." for words in paragraphs)
     found = passages(body)
@@ -118,7 +124,9 @@ def test_a_body_without_front_matter_is_left_whole() -> None:
     assert front_matter("## Fever\n\n---\n") == ({}, "## Fever\n\n---\n")
 
 
-@pytest.mark.parametrize("source", ["---\ntitle: [\n---\nbody", "---\n- a\n- b\n---\nbody", "---\ntitle: x\nno end", "---\n\n---\nbody"])
+@pytest.mark.parametrize(
+    "source", ["---\ntitle: [\n---\nbody", "---\n- a\n- b\n---\nbody", "---\ntitle: x\nno end", "---\n\n---\nbody"]
+)
 def test_front_matter_that_is_no_mapping_is_refused(source: str) -> None:
     with pytest.raises(BadFrontMatter):
         front_matter(source)

@@ -31,7 +31,9 @@ def test_nothing_in_gives_nothing_out() -> None:
 
 
 def test_the_same_meaning_lies_near_and_another_far() -> None:
-    asked, same, other = embeddings.embed(["How do I bring down a fever?", "ways to lower a high temperature", "train tickets to Mumbai"])
+    asked, same, other = embeddings.embed(
+        ["How do I bring down a fever?", "ways to lower a high temperature", "train tickets to Mumbai"]
+    )
     assert float(asked @ same) > 0.5
     assert float(asked @ other) < 0.2
 

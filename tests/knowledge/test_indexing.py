@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ Status = Document.Status
 TEXT = "## Care\n\nRest in bed. Drink water.\n\n## Help\n\nSee a doctor."
 
 
-def a_document(text: str = TEXT, **fields: object) -> Document:
-    return Document.objects.create(**{"title": "Flu", "text": text, "content_hash": "x", **fields})
+def a_document(text: str = TEXT, **fields: Any) -> Document:
+    return Document.objects.create(**{"title": "Flu", "text": text, "content_hash": "x"} | fields)
 
 
 def texts(document: Document) -> list[str]:
@@ -35,7 +36,7 @@ def test_a_document_becomes_passages_with_vectors_and_words() -> None:
     chunk = document.chunks.get(position=0)
     assert (chunk.heading, chunk.text, chunk.sentences) == ("Care", "Rest in bed. Drink water.", ["Rest in bed.", "Drink water."])
     assert chunk.model == embeddings.model_name()
-    assert indexing.unpack(chunk.sentence_vectors, 2).shape == (2, DIMENSIONS)
+    assert indexing.unpack(bytes(chunk.sentence_vectors), 2).shape == (2, DIMENSIONS)
     assert "'drink'" in str(chunk.search)
     assert "'flu':1A" in str(chunk.search)
     document.refresh_from_db()
@@ -144,7 +145,7 @@ def test_a_document_is_claimed_once_until_its_worker_stalls() -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("status", [Status.IN_REVIEW, Status.PUBLISHED, Status.RETIRED, Status.INDEX_FAILED])
 def test_only_what_waits_can_be_claimed(status: str) -> None:
-    who = {"reviewed_by": factories.staff(), "reviewed_at": timezone.now()}
+    who: dict[str, Any] = {"reviewed_by": factories.staff(), "reviewed_at": timezone.now()}
     assert indexing.claim(a_document(status=status, **who), now=timezone.now()) is False
 
 
