@@ -19,3 +19,5 @@ preload_app = False
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+# Longer than the idle time of common proxies, so that it is they who close a connection and none is lost on the way.
+keepalive = 75
