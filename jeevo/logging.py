@@ -72,5 +72,12 @@ def configuration(*, level: str) -> dict[str, Any]:
         "formatters": {"json": formatter},
         "handlers": {"standard": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["standard"], "level": level},
-        "loggers": {"torch": quiet, "httpx": quiet, "httpcore": quiet, "groq": quiet, "sentence_transformers": quiet, "django.request": {"level": "ERROR"}},
+        "loggers": {
+            "torch": quiet,
+            "httpx": quiet,
+            "httpcore": quiet,
+            "groq": quiet,
+            "sentence_transformers": quiet,
+            "django.request": {"level": "ERROR"},
+        },
     }

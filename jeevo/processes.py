@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import selectors
 import signal
@@ -38,6 +39,8 @@ class Child:
     name: str
     argv: tuple[str, ...]
     stage: int = 0
+    # Nobody waits for it: it starts when the others are up, and leaves them the processor until then.
+    late: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,15 @@ class Processes:
 
     def start(self) -> None:
         for run in self.runs:
-            self._start(run)
+            if run.child.late:
+                run.due = math.inf
+            else:
+                self._start(run)
+
+    def start_late(self) -> None:
+        for run in self.runs:
+            if run.child.late and run.running is None:
+                self._start(run)
 
     def tick(self, seconds: float = TICK_SECONDS) -> None:
         """Pass on what the children write, and see to those that ended."""

@@ -170,9 +170,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = ROOT / "staticfiles" if LIVE else None
 STATICFILES_DIRS = [ROOT / "static"]
 STATICFILES_STORAGE_BACKEND = (
-    "whitenoise.storage.CompressedManifestStaticFilesStorage"
-    if LIVE
-    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    "whitenoise.storage.CompressedManifestStaticFilesStorage" if LIVE else "django.contrib.staticfiles.storage.StaticFilesStorage"
 )
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

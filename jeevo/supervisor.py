@@ -67,6 +67,7 @@ def run(environment: Environment, interruptions: Interruptions) -> None:
         environment = with_free_ports(environment)
         processes = stack.enter_context(_processes(environment, interruptions))
         _verify(environment, processes, interruptions)
+        processes.start_late()
         _note_address(lock, environment)
         say(welcome(environment))
         _watch(environment, processes, interruptions)
@@ -195,13 +196,13 @@ def children(environment: Environment) -> list[Child]:
         _worker(celery, "answers", environment.answer_workers),
         _worker(celery, "indexing", 1),
         _worker(celery, "operations", 1),
-        Child("beat", (*celery, *beat, "--loglevel", "WARNING", "--pidfile="), 0),
+        Child("beat", (*celery, *beat, "--loglevel", "WARNING", "--pidfile="), 0, late=True),
     ]
 
 
 def _worker(celery: tuple[str, ...], lane: str, processes: int) -> Child:
     named = ("worker", "-Q", lane, "-n", f"{lane}@%h", "-c", str(processes))
-    return Child(f"worker-{lane}", (*celery, *named, *QUIET_WORKER), 1)
+    return Child(f"worker-{lane}", (*celery, *named, *QUIET_WORKER), 1, late=lane == "operations")
 
 
 @contextlib.contextmanager

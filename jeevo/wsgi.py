@@ -7,6 +7,6 @@ import os
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeevo.settings")
 os.environ.setdefault("JEEVO_PROCESS", "web")
 
-from django.core.wsgi import get_wsgi_application  # noqa: E402  (the variables decide how settings load)
+from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()

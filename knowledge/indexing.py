@@ -49,7 +49,7 @@ def index(document: Document) -> int:
     """Replace the document's passages; the number of them. A document without text fails with a reason."""
     passages = chunking.passages(document.text)
     if not passages:
-        _fail(document, "The document has no readable text.")
+        fail(document, "The document has no readable text.")
         return 0
     chunks = _chunks(document, passages)
     with transaction.atomic():
@@ -70,8 +70,9 @@ def index(document: Document) -> int:
 
 def _chunks(document: Document, passages: list[chunking.Passage]) -> list[Chunk]:
     texts = [heading_path(document.title, each.heading) + ". " + each.text for each in passages]
-    vectors = embeddings.embed(texts)
-    sentences = embeddings.embed([sentence for each in passages for sentence in each.sentences])
+    # In one call, because the model's batches are fuller.
+    both = embeddings.embed(texts + [sentence for each in passages for sentence in each.sentences])
+    vectors, sentences = both[: len(texts)], both[len(texts) :]
     chunks, start = [], 0
     for position, (passage, vector) in enumerate(zip(passages, vectors, strict=True)):
         end = start + len(passage.sentences)
@@ -104,6 +105,11 @@ def unpack(packed: bytes, sentences: int) -> Vectors:
     return np.frombuffer(bytes(packed), dtype=np.float16).astype(np.float32).reshape(sentences, -1)
 
 
-def _fail(document: Document, reason: str) -> None:
+def put_back(document: Document) -> None:
+    """Wait again: what stopped the indexing was not the document's fault."""
+    Document.objects.filter(pk=document.pk, status=Document.Status.INDEXING).update(status=Document.Status.UPLOADED)
+
+
+def fail(document: Document, reason: str) -> None:
     document.status, document.reason = Document.Status.INDEX_FAILED, reason
     document.save(update_fields=["status", "reason", "updated_at"])

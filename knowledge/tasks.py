@@ -7,9 +7,10 @@ import os
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready
+from django.db import DatabaseError
 from django.utils import timezone
 
-from knowledge import indexing
+from knowledge import embeddings, indexing
 from knowledge.models import Document
 
 log = structlog.get_logger(__name__)
@@ -24,8 +25,17 @@ def index_due() -> None:
 
 
 def _index(document: Document) -> None:
+    """One document; a fault of its own is recorded on it, and the others go on."""
     document.refresh_from_db()
-    count = indexing.index(document)
+    try:
+        count = indexing.index(document)
+    except (DatabaseError, embeddings.ModelNotFound):
+        indexing.put_back(document)
+        raise
+    except Exception as error:
+        log.exception("document could not be indexed", document=str(document.pk))
+        indexing.fail(document, f"The text could not be indexed ({type(error).__name__}). Check the document, then add it again.")
+        return
     log.info("document indexed", document=str(document.pk), passages=count)
 
 

@@ -26,6 +26,11 @@ def message(secret: str, phone: str, wamid: str, text: str) -> Request:
     return _signed(secret, {"contacts": [{"wa_id": phone, "profile": {"name": "Load"}}], "messages": [inner]})
 
 
+def spoken(phone: str, text: str) -> Request:
+    """A person writes in the sandbox, which signs and posts the webhook."""
+    return Request(json.dumps({"from": phone, "text": text}).encode(), {"Content-Type": "application/json"})
+
+
 def status(secret: str, wamid: str) -> Request:
     inner = {"id": wamid, "status": "delivered", "timestamp": str(int(time.time())), "recipient_id": "910000000000"}
     return _signed(secret, {"statuses": [inner]})

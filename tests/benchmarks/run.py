@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,9 +40,13 @@ def phone() -> str:
     return f"9190{next(_serial):08d}"
 
 
-def question(secret: str) -> load.Request:
-    number = next(_serial)
-    return load.message(secret, phone(), f"wamid.bench{number}.{time.time_ns()}", QUESTIONS[number % len(QUESTIONS)])
+def question() -> load.Request:
+    return load.spoken(phone(), QUESTIONS[next(_serial) % len(QUESTIONS)])
+
+
+def mouth(stack: Stack) -> str:
+    """Where people speak: the sandbox, which signs and posts the webhook as WhatsApp does."""
+    return f"{stack.chat}sandbox/inbound"
 
 
 def webhook(stack: Stack) -> str:
@@ -96,13 +101,23 @@ def intake_against_a_bare_insert(stack: Stack) -> list[Row]:
 
 
 def webhook_latency_while_answering(stack: Stack) -> list[Row]:
-    """100 requests a second for 20 s: 5 questions and 95 statuses in each second."""
+    """100 statuses a second for 20 s, while people ask 5 questions a second and are answered."""
     key = secret(stack)
-    requests = [question(key) if n % 20 == 0 else load.status(key, f"wamid.s{time.time_ns()}{n}") for n in range(2000)]
-    took = load.at_a_rate(webhook(stack), requests, per_second=100, connections=16)
+    requests = [load.status(key, f"wamid.s{time.time_ns()}{n}") for n in range(2000)]
+    with ThreadPoolExecutor(1) as pool:
+        asking = pool.submit(load.at_a_rate, mouth(stack), [question() for _ in range(100)], per_second=5, connections=4)
+        took = load.at_a_rate(webhook(stack), requests, per_second=100, connections=16)
+        asking.result()
     p50, p99 = 1000 * load.percentile(took, 0.5), 1000 * load.percentile(took, 0.99)
     settle(stack)
-    return [("Webhook at 100 requests/s, 5 of them questions", f"p50 {p50:.0f} ms, p99 {p99:.0f} ms", "-", "p99 under 100 ms")]
+    return [
+        (
+            "Webhook at 100 requests/s, while 5 questions/s are answered",
+            f"p50 {p50:.0f} ms, p99 {p99:.0f} ms",
+            "-",
+            "p99 under 100 ms",
+        )
+    ]
 
 
 HANDED = """
@@ -128,12 +143,11 @@ def answers_at(
     stack: Stack, per_second: float, seconds: int, *, emergencies: bool = False
 ) -> tuple[list[float], list[float], float]:
     """Latencies of answers and of emergencies, and how long the backlog took to clear after the load."""
-    key, since = secret(stack), time.time()
-    requests = [question(key) for _ in range(int(per_second * seconds))]
+    since = time.time()
+    requests = [question() for _ in range(int(per_second * seconds))]
     if emergencies:
-        for n in range(0, len(requests), 10):
-            requests[n] = load.message(key, phone(), f"wamid.urgent{time.time_ns()}{n}", EMERGENCY)
-    load.at_a_rate(webhook(stack), requests, per_second=per_second, connections=16)
+        requests[::10] = [load.spoken(phone(), EMERGENCY) for _ in requests[::10]]
+    load.at_a_rate(mouth(stack), requests, per_second=per_second, connections=16)
     ended = time.monotonic()
     settle(stack)
     return handed(stack, since), handed(stack, since, urgent=True), time.monotonic() - ended - 1
