@@ -185,7 +185,7 @@ def children(environment: Environment) -> list[Child]:
     python = sys.executable
     gunicorn, celery = (python, "-m", "gunicorn"), (python, "-m", "celery", "--quiet", "-A", "jeevo")
     bind = f"{environment.host}:{environment.web_port}"
-    chat = ("--workers", "1", "--threads", "16", "--worker-class", "gthread", "--no-control-socket")
+    chat = ("--workers", "1", "--threads", "16", "--worker-class", "gthread", "--keep-alive", "75", "--no-control-socket")
     quiet = ("--bind", f"127.0.0.1:{environment.sandbox_port}", "--log-level", "warning")
     sandbox = Child("sandbox", (*gunicorn, "conversations.sandbox.wsgi:application", *chat, *quiet), 2)
     beat = ("beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler")
