@@ -11,8 +11,8 @@ from celery.signals import worker_init, worker_process_init
 from conversations import answering, delivery
 from knowledge import embeddings
 
-# Set by whoever starts the worker; a worker of operations needs no model.
-_WITH_MODEL = ("worker-answers", "worker-indexing")
+# Set by whoever starts the worker; the indexing lane loads the model when it first needs it, and operations never.
+_WITH_MODEL = ("worker-answers",)
 
 
 @shared_task(name="conversations.answer_contact")

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q, Value
 from django.utils import timezone
 
-from knowledge import chunking, embeddings
+from knowledge import chunking, embeddings, ready_vectors
 from knowledge.models import Chunk, Document
 from knowledge.passages import Vectors
 
@@ -69,10 +69,9 @@ def index(document: Document) -> int:
 
 
 def _chunks(document: Document, passages: list[chunking.Passage]) -> list[Chunk]:
-    texts = [heading_path(document.title, each.heading) + ". " + each.text for each in passages]
-    # In one call, because the model's batches are fuller.
-    both = embeddings.embed(texts + [sentence for each in passages for sentence in each.sentences])
-    vectors, sentences = both[: len(texts)], both[len(texts) :]
+    whole, parts = texts(document.title, passages)
+    # Two calls, because a batch of long and short texts together takes twice as long.
+    vectors, sentences = ready_vectors.embed(whole), ready_vectors.embed(parts)
     chunks, start = [], 0
     for position, (passage, vector) in enumerate(zip(passages, vectors, strict=True)):
         end = start + len(passage.sentences)
@@ -90,6 +89,12 @@ def _chunks(document: Document, passages: list[chunking.Passage]) -> list[Chunk]
         )
         start = end
     return chunks
+
+
+def texts(title: str, passages: list[chunking.Passage]) -> tuple[list[str], list[str]]:
+    """What is embedded: each passage under its heading path, and each of its sentences."""
+    whole = [heading_path(title, each.heading) + ". " + each.text for each in passages]
+    return whole, [sentence for each in passages for sentence in each.sentences]
 
 
 def heading_path(title: str, heading: str) -> str:
