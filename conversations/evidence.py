@@ -16,8 +16,13 @@ from knowledge.passages import Passage
 # Chosen on the labelled questions in tests/knowledge/questions.toml; see docs/adr.
 ENOUGH = 0.5
 _MIDDLE, _STEEPNESS = 0.60, 9.0
-_ASKING = set("what when where which how why who much many long often should would could need want know tell please help mean means get take "
-              "give happen happens do does doing thing things way ways best good bad safe year old years month months day days".split())
+_ASKING = set(
+    """
+    what when where which how why who much many long often should would could need want know tell please help mean
+    means get take give happen happens do does doing thing things way ways best good bad safe year old years month
+    months day days today yesterday tomorrow since morning evening night now lot very really
+    """.split()
+)
 
 
 def confidence(question: str, found: Sequence[Passage]) -> float:

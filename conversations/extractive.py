@@ -30,15 +30,17 @@ _INTENTS: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = tuple(
         (r"\b(spread|catch|contagious|infectious|transmit)", r"\b(spreads?|transmission|causes?)\b"),
         (r"\b(what is|what are|what does .* mean|explain|causes?)\b", r"\b(what it is|overview|causes?)\b"),
         (
-            r"\b(treat|treatment|cure|bring down|get rid|relieve|reduce|what (?:should|can|do) (?:i|we|you)|how (?:do|can|should) (?:i|we)|"
-            r"what to do|help with|manage|home|remed)",
+            r"\b(treat|treatment|cure|bring down|get rid|relieve|reduce|what (?:should|can|do) (?:i|we|you)|"
+            r"how (?:do|can|should) (?:i|we)|what to do|help with|manage|home|remed)",
             r"\b(do at home|what to do|treated|treatment|what you can do|first aid)\b",
         ),
         (r"\b(should i|can i|safe to|allowed|not do|avoid)\b", r"\b(not to do|what you can do|safe)\b"),
         (r"\b(when (?:should|do|to)|doctor|hospital|worried|serious|dangerous|emergency)\b", r"\b(see a doctor|get help)\b"),
     )
 )
-_CHILD = re.compile(r"\b(child|children|kids?|bab(?:y|ies)|infant|newborn|toddler|son|daughter|(?:year|month|week|day)s?[- ]old)\b", re.IGNORECASE)
+_CHILD = re.compile(
+    r"\b(child|children|kids?|bab(?:y|ies)|infant|newborn|toddler|son|daughter|(?:year|month|week|day)s?[- ]old)\b", re.IGNORECASE
+)
 _ADULT = re.compile(r"\badults?\b", re.IGNORECASE)
 _HELP_NOW = re.compile(r"get help now|see a doctor|when to", re.IGNORECASE)
 
@@ -58,15 +60,19 @@ def extract(question: str, vector: Vectors, passages: Sequence[Passage]) -> list
     chosen: list[_Candidate] = []
     for each in candidates:
         # When to get help has a place of its own at the end; it fills the answer only where that was the question.
-        help_asked = _wants_help(question) or not _HELP_NOW.search(passages[each.passage].heading)
+        help_asked = _wants_help(question) or not _is_about_help(passages[each.passage])
         if len(chosen) < MOST_SENTENCES - 1 and help_asked and not _repeats(each, chosen):
             chosen.append(each)
     help_now = next((each for each in candidates if _tells_when_to_get_help(each, passages, chosen)), None)
     if help_now is not None:
         chosen.append(help_now)
     # Steps stay in the order of their source; when to get help comes last.
-    chosen.sort(key=lambda each: (each is help_now, bool(_HELP_NOW.search(passages[each.passage].heading)), *_place(each, passages)))
+    chosen.sort(key=lambda each: (each is help_now, _is_about_help(passages[each.passage]), *_place(each, passages)))
     return [Claim(each.text, each.passage) for each in chosen]
+
+
+def _is_about_help(passage: Passage) -> bool:
+    return bool(_HELP_NOW.search(passage.heading))
 
 
 def _wants_help(question: str) -> bool:
@@ -111,4 +117,4 @@ def _repeats(candidate: _Candidate, chosen: Sequence[_Candidate]) -> bool:
 
 def _tells_when_to_get_help(each: _Candidate, passages: Sequence[Passage], chosen: Sequence[_Candidate]) -> bool:
     same = bool(chosen) and passages[each.passage].document == passages[chosen[0].passage].document
-    return same and bool(_HELP_NOW.search(passages[each.passage].heading)) and not _repeats(each, chosen) and each not in chosen
+    return same and _is_about_help(passages[each.passage]) and not _repeats(each, chosen) and each not in chosen
