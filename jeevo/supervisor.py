@@ -11,6 +11,7 @@ import contextlib
 import dataclasses
 import fcntl
 import http.client
+import math
 import os
 import sys
 import time
@@ -26,6 +27,8 @@ from jeevo.processes import Child, Interrupted, Interruptions, Processes, run_th
 
 PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 2.0
+# What nobody waits for starts when the first questions have been answered.
+LATE_SECONDS = 20.0
 FAILURES_ALLOWED = 3
 DEFAULT_PORTS = {"postgres": 5432, "postgresql": 5432, "redis": 6379, "rediss": 6379}
 MANAGE = str(ROOT / "manage.py")
@@ -67,7 +70,6 @@ def run(environment: Environment, interruptions: Interruptions) -> None:
         environment = with_free_ports(environment)
         processes = stack.enter_context(_processes(environment, interruptions))
         _verify(environment, processes, interruptions)
-        processes.start_late()
         _note_address(lock, environment)
         say(welcome(environment))
         _watch(environment, processes, interruptions)
@@ -270,9 +272,12 @@ def welcome(environment: Environment) -> str:
 
 
 def _watch(environment: Environment, processes: Processes, interruptions: Interruptions) -> None:
-    look = time.monotonic() + LOOK_SECONDS
+    look, late = time.monotonic() + LOOK_SECONDS, time.monotonic() + LATE_SECONDS
     while not interruptions.count:
         processes.tick()
+        if time.monotonic() > late:
+            processes.start_late()
+            late = math.inf
         if environment.database_url is None and time.monotonic() > look:
             _mend(environment, interruptions)
             look = time.monotonic() + LOOK_SECONDS
