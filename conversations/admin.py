@@ -91,7 +91,7 @@ class InboundMessageAdmin(OfAPerson):
     fieldsets = (
         (None, {"fields": ("id", "person", "kind", "status", "reason", "text", "its_answer")}),
         ("Triage", {"fields": ("triage_level", "triage_concept", "triage_rules", "language")}),
-        ("Times", {"fields": ("sent_at", "received_at", "attempts", "retry_at", "wamid_end")}),
+        ("Times", {"fields": ("sent_at", "received_at", "attempts", "retry_at")}),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
@@ -107,11 +107,6 @@ class InboundMessageAdmin(OfAPerson):
     @admin.display(description="answer")
     def its_answer(self, message: InboundMessage) -> str:
         return to_answer(message.answer)
-
-    @admin.display(description="WhatsApp's id ends in")
-    def wamid_end(self, message: InboundMessage) -> str:
-        # The whole id holds the phone number in base64.
-        return message.wamid[-6:]
 
 
 class DeliveryEvents(ReadOnlyRows, admin.TabularInline):  # type: ignore[type-arg]

@@ -13,12 +13,13 @@ from functools import lru_cache
 from uuid import UUID
 
 import structlog
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from conversations import compose, delivery, handover, reply_text
+from conversations import compose, delivery, handover, reply_text, webhook
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from jeevo.ids import new_id
@@ -28,12 +29,15 @@ from knowledge.models import UnansweredQuestion
 log = structlog.get_logger(__name__)
 Status = InboundMessage.Status
 
-LEASE = timedelta(seconds=60)
+# Longer than the slowest honest answer: the model within its deadline, then one call to WhatsApp.
+LEASE = timedelta(seconds=45)
 MOST_ATTEMPTS = 3
 LONGEST_BACK_OFF = timedelta(seconds=30)
 PATIENCE_AT_START = timedelta(seconds=60)
 # A key handed to the broker may be lost with it; after this long it is handed out again.
 HANDED_FOR = timedelta(seconds=20)
+# The reason of a message whose words no key opens. While it waits for another try it holds nothing else up.
+UNREADABLE = "could not be read"
 
 
 class LeaseLost(Exception):
@@ -52,7 +56,8 @@ def answer_contact(key: UUID) -> None:
     if not Contact.objects.free(started).filter(pk=key).update(lease_token=token, lease_until=started + LEASE):
         return
     try:
-        contact = Contact.objects.get(pk=key)
+        # Number and name stay sealed: with a lost key the attempts must count all the same.
+        contact = Contact.objects.defer("phone", "wa_user_id", "name").get(pk=key)
         messages = claim(contact, now=started)
         if messages:
             _answer(contact, messages, token=token)
@@ -66,20 +71,24 @@ def answer_contact(key: UUID) -> None:
 
 
 def claim(contact: Contact, *, now: datetime) -> list[InboundMessage]:
-    """This person's open messages, attempts counted before any work, so that a crash counts too."""
+    """This person's open messages, attempts counted before any work, so that a crash counts too. Nothing is unsealed."""
     quiet = now - timedelta(seconds=settings.ENVIRONMENT.burst_seconds)
     rows = InboundMessage.objects.filter(contact=contact, status__in=[Status.WAITING, Status.PROCESSING])
-    if rows.filter(received_at__gt=quiet).exists() or rows.filter(retry_at__gt=now).exists():
+    if rows.filter(received_at__gt=quiet).exists() or rows.filter(retry_at__gt=now).exclude(reason=UNREADABLE).exists():
         return []
-    rows.update(status=Status.PROCESSING, attempts=F("attempts") + 1)
-    return list(rows.order_by("received_at", "id"))
+    due = rows.exclude(retry_at__gt=now)
+    due.update(status=Status.PROCESSING, attempts=F("attempts") + 1)
+    return list(due.defer("text", "payload").order_by("received_at", "id"))
 
 
 def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) -> None:
     if any(message.attempts > MOST_ATTEMPTS for message in messages):
         _give_up(contact, messages, token=token)
         return
-    _pool(os.getpid()).submit(delivery.mark_read, messages[-1].wamid)
+    messages = _readable(messages, now=timezone.now())
+    if not messages:
+        return
+    _show_that_it_is_read(messages[-1])
     try:
         draft = _draft(contact, messages)
         if draft.kind == Answer.Kind.DECLINED and _library_is_still_filling(messages):
@@ -93,6 +102,32 @@ def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) ->
         raise
     if outgoing is not None:
         delivery.send(outgoing)
+
+
+def _readable(messages: list[InboundMessage], *, now: datetime) -> list[InboundMessage]:
+    """Those whose words a key opens. The others are tried again, alone, until their attempts are used up."""
+    opened = [each for each in messages if each.is_readable]
+    for each in messages:
+        if each not in opened:
+            log.error("message could not be read", message=str(each.pk))
+            InboundMessage.objects.filter(pk=each.pk).update(
+                status=Status.WAITING, reason=UNREADABLE, retry_at=now + _pause(each.attempts)
+            )
+    # Read at last, after a key came back.
+    InboundMessage.objects.filter(pk__in=[each.pk for each in opened], reason=UNREADABLE).update(reason="")
+    return opened
+
+
+def _show_that_it_is_read(message: InboundMessage) -> None:
+    """Ticks and typing dots, with the first try only. A payload that is gone or damaged costs them and not the answer."""
+    if message.retry_at is not None:
+        return
+    try:
+        wamid = webhook.message_id(message.payload)
+    except (InvalidToken, ValueError):
+        return
+    if wamid:
+        _pool(os.getpid()).submit(delivery.mark_read, wamid)
 
 
 def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
@@ -123,7 +158,7 @@ def commit(
     `token` is the lease that must still be ours; None for replies that need no lease because they lock their message.
     """
     with transaction.atomic():
-        if token is not None and not Contact.objects.filter(pk=contact.pk, lease_token=token).select_for_update():
+        if token is not None and not _still_leased(contact, token=token):
             raise LeaseLost
         if draft.kind == Answer.Kind.HOLDING:
             return _hold(contact, messages, draft, now=now)
@@ -139,6 +174,11 @@ def commit(
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
         return row.pk
+
+
+def _still_leased(contact: Contact, *, token: UUID) -> bool:
+    """The key alone is read: the number need not be unsealed for it."""
+    return bool(Contact.objects.filter(pk=contact.pk, lease_token=token).select_for_update().values_list("pk", flat=True))
 
 
 def _store(contact: Contact, draft: Draft) -> Answer:
@@ -194,9 +234,12 @@ def _store(contact: Contact, draft: Draft) -> Answer:
 
 
 def _hold(contact: Contact, messages: list[InboundMessage], draft: Draft, *, now: datetime) -> UUID | None:
-    """The notice once for each person and notice; the messages wait and are answered when it ends."""
+    """The notice once for each person and notice; the messages wait and are answered when it ends.
+
+    They are looked at again every half minute, because a notice may be ended or taken back early.
+    """
     notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
-    until = notice.ends_at if notice else now + LONGEST_BACK_OFF
+    until = min(notice.ends_at, now + LONGEST_BACK_OFF) if notice else now + LONGEST_BACK_OFF
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages]).update(
         status=Status.WAITING, retry_at=until, attempts=F("attempts") - 1
     )
@@ -216,17 +259,21 @@ def _give_up(contact: Contact, messages: list[InboundMessage], *, token: UUID) -
     draft = compose.apology(contact.language, contact.country)
     with transaction.atomic():
         outgoing = commit(contact, failed, draft, token=token, now=timezone.now())
-        InboundMessage.objects.filter(pk__in=[each.pk for each in failed]).update(reason="failed after every attempt")
+        rows = InboundMessage.objects.filter(pk__in=[each.pk for each in failed])
+        rows.exclude(reason=UNREADABLE).update(reason="failed after every attempt")
         InboundMessage.objects.filter(pk__in=others).update(status=Status.WAITING, attempts=0)
     if outgoing is not None:
         delivery.send(outgoing)
 
 
 def _back_off(messages: list[InboundMessage], *, now: datetime) -> None:
-    wait = min(LONGEST_BACK_OFF, timedelta(seconds=2 ** messages[-1].attempts))
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages], status=Status.PROCESSING).update(
-        status=Status.WAITING, retry_at=now + wait
+        status=Status.WAITING, retry_at=now + _pause(messages[-1].attempts)
     )
+
+
+def _pause(attempts: int) -> timedelta:
+    return min(LONGEST_BACK_OFF, timedelta(seconds=2**attempts))
 
 
 def release_expired(*, now: datetime) -> int:
@@ -241,7 +288,8 @@ def waiting_contacts(*, now: datetime, limit: int = 200) -> list[UUID]:
     free = Q(contact__lease_until__isnull=True) | Q(contact__lease_until__lt=now)
     not_handed = Q(contact__handed_at__isnull=True) | Q(contact__handed_at__lt=now - HANDED_FOR)
     ready = open_messages.filter(free, not_handed, Q(retry_at__isnull=True) | Q(retry_at__lte=now), received_at__lte=quiet)
-    busy = open_messages.filter(Q(received_at__gt=quiet) | Q(retry_at__gt=now)).values("contact")
+    held = Q(retry_at__gt=now) & ~Q(reason=UNREADABLE)
+    busy = open_messages.filter(Q(received_at__gt=quiet) | held).values("contact")
     rows = ready.exclude(contact__in=busy).order_by("received_at").values_list("contact", flat=True)
     return list(dict.fromkeys(rows[:limit]))
 

@@ -6,6 +6,7 @@ whose outcome is not known waits a minute for a status and is then tried once mo
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from conversations import reply_text, whatsapp
 from conversations.models import Answer, Contact, DeliveryEvent, OutboundMessage
+from jeevo.fields import keyed_hash
 
 log = structlog.get_logger(__name__)
 Status = OutboundMessage.Status
@@ -30,6 +32,7 @@ ATTENDED_FOR = timedelta(seconds=15)
 OPERATOR_PAUSE = timedelta(seconds=60)
 MOST_ATTEMPTS = 8
 PROBLEM = "whatsapp:problem"
+PAGE = 500
 
 # Later states of a message; a status never moves it to an earlier one.
 _BEFORE: dict[str, list[str]] = {
@@ -113,7 +116,7 @@ def send(key: UUID, *, now: datetime | None = None) -> None:
 def _accepted(message: OutboundMessage, wamid: str, *, now: datetime) -> None:
     # A status may have come first and moved the row on: the id is recorded all the same.
     rows = OutboundMessage.objects.filter(pk=message.pk)
-    rows.filter(wamid__isnull=True).update(wamid=wamid)
+    rows.filter(wamid_key__isnull=True).update(wamid_key=keyed_hash(wamid))
     rows.filter(handed_at__isnull=True).update(handed_at=now)
     # Queued again counts only when the sweep did it: a failure that came by status wants its retry.
     rows.filter(Q(status__in=[Status.SENDING, Status.UNCERTAIN]) | Q(status=Status.QUEUED, resent=True)).update(
@@ -159,17 +162,37 @@ def sweep(*, now: datetime) -> None:
 
 
 def apply_events(*, now: datetime, since: timedelta) -> int:
-    """Give statuses to the messages they speak of; those that come before their message stay and are matched later."""
-    open_events = DeliveryEvent.objects.filter(applied_at__isnull=True, received_at__gte=now - since)
-    events = list(open_events.order_by("received_at", "id")[:500])
-    if not events:
-        return 0
+    """Give statuses to the messages they speak of; those that come before their message stay and are matched later.
+
+    Statuses that are not ours stay too, so that every page of them is looked through. What was matched costs writes:
+    after a page full of those it stops, and the next round goes on, so that nobody new waits for it.
+    """
+    matched = 0
+    for events in _pages_of_events(since=now - since, until=now):
+        matched += _match(events, now=now)
+        if matched >= PAGE:
+            break
+    return matched
+
+
+def _pages_of_events(*, since: datetime, until: datetime) -> Iterator[list[DeliveryEvent]]:
+    """Open events by time and id, which is how their index lies. What comes in meanwhile is for the next round."""
+    rows = DeliveryEvent.objects.filter(applied_at__isnull=True, received_at__lte=until).order_by("received_at", "id")
+    behind = Q()
+    while page := list(rows.filter(behind, received_at__gte=since)[:PAGE]):
+        yield page
+        since = page[-1].received_at
+        behind = Q(received_at__gt=since) | Q(pk__gt=page[-1].pk)
+
+
+def _match(events: Sequence[DeliveryEvent], *, now: datetime) -> int:
     keys = {key for event in events if (key := _key(event.callback))}
-    found = OutboundMessage.objects.filter(Q(pk__in=keys) | Q(wamid__in={event.wamid for event in events}))
-    messages = {str(row.pk): row for row in found} | {row.wamid: row for row in found if row.wamid}
+    found = OutboundMessage.objects.filter(Q(pk__in=keys) | Q(wamid_key__in={event.wamid_key for event in events}))
+    by_key = {str(row.pk): row for row in found.defer("body")}
+    messages = by_key | {row.wamid_key: row for row in by_key.values() if row.wamid_key}
     matched = 0
     for event in events:
-        message = messages.get(event.callback) or messages.get(event.wamid)
+        message = messages.get(event.callback) or messages.get(event.wamid_key)
         if message is not None:
             _apply(event, message, now=now)
             matched += 1
@@ -186,7 +209,7 @@ def _key(callback: str) -> UUID | None:
 @transaction.atomic
 def _apply(event: DeliveryEvent, message: OutboundMessage, *, now: datetime) -> None:
     rows = OutboundMessage.objects.filter(pk=message.pk)
-    rows.filter(wamid__isnull=True).update(wamid=event.wamid)
+    rows.filter(wamid_key__isnull=True).update(wamid_key=event.wamid_key)
     if event.status == Status.FAILED:
         _apply_failure(event, rows, message, now=now)
     elif event.status in _BEFORE and not _is_overtaken(event):
@@ -203,7 +226,7 @@ def _apply(event: DeliveryEvent, message: OutboundMessage, *, now: datetime) -> 
 
 def _is_overtaken(event: DeliveryEvent) -> bool:
     """A "sent" that comes after the failure of the same try: the message still wants its retry."""
-    failed = DeliveryEvent.objects.filter(wamid=event.wamid, status=Status.FAILED)
+    failed = DeliveryEvent.objects.filter(wamid_key=event.wamid_key, status=Status.FAILED)
     return event.status == Status.SENT and failed.exists()
 
 
@@ -220,7 +243,7 @@ def _apply_failure(event: DeliveryEvent, rows: QuerySet[OutboundMessage], messag
         retry_at=now + (OPERATOR_PAUSE if error.operator else back_off(message.attempts, error.code)),
         reason=error.reason,
         error_code=error.code,
-        wamid=None,
+        wamid_key=None,
         attended_at=None,
     )
 

@@ -79,7 +79,7 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     message.contact, message.session = contact, contacts.open_session(contact, now=now)
     text = message.text or ""
     message.language = language.detect(text, default=contact.language)
-    verdict = _judged(text, _recent_texts(contact, message)) if text else Triage(Level.ROUTINE)
+    verdict = triage(text, earlier=_recent_texts(contact, message)) if text else Triage()
     message.triage_level, message.triage_concept = verdict.level.value, verdict.concept
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING
@@ -101,15 +101,6 @@ def _decide(message: InboundMessage, contact: Contact, verdict: Triage, *, now: 
     return None
 
 
-def _judged(text: str, earlier: list[str]) -> Triage:
-    """The worst of three readings: alone, after the earlier messages, and as one sentence with them, because people
-    break off in the middle of one ("my father is not" / "breathing")."""
-    readings = [triage(text, earlier=earlier)]
-    if earlier:
-        readings.append(triage(" ".join([*earlier, text])))
-    return max(readings, key=lambda each: each.level.severity)
-
-
 def _set(message: InboundMessage, status: str, reason: str) -> None:
     InboundMessage.objects.filter(pk=message.pk).update(status=status, reason=reason)
 
@@ -120,10 +111,11 @@ def _recent_texts(contact: Contact, message: InboundMessage) -> list[str]:
     since = message.received_at - READ_TOGETHER
     earlier = InboundMessage.objects.filter(contact=contact, received_at__gte=since, received_at__lte=message.received_at)
     texts: list[str] = []
-    for each in earlier.exclude(pk=message.pk).order_by("-received_at", "-id")[:10]:
+    for each in earlier.exclude(pk=message.pk).defer("text", "payload").order_by("-received_at", "-id")[:10]:
         if each.triage_level in RED_FLAGS:
             break
-        if each.text:
+        # One that no key opens must not hide what comes after it.
+        if each.is_readable and each.text:
             texts.append(each.text)
     return texts[::-1]
 

@@ -1,4 +1,4 @@
-"""The dispatcher's process: rounds every 200 milliseconds, a sweep every second, until it is told to stop.
+"""The dispatcher's process: rounds every 100 milliseconds, a sweep every five seconds, until it is told to stop.
 
 Postgres away: it waits and tries again. Broker away: people wait, emergencies do not.
 """
@@ -21,8 +21,10 @@ from kombu.exceptions import OperationalError as BrokerError
 from conversations import delivery, dispatch
 
 log = structlog.get_logger(__name__)
-ROUND_SECONDS = 0.2
+ROUND_SECONDS = 0.1
 SWEEP_SECONDS = 5.0
+# Statuses a round looks at; the sweep looks at the older ones that are still open.
+JUST_NOW = timedelta(seconds=10)
 BROKER_PAUSE_SECONDS = 2.0
 EXPIRE_SECONDS = 600.0
 
@@ -56,7 +58,7 @@ class Dispatcher:
 
     def round(self, *, now: datetime) -> None:
         dispatch.attach_received(now=now, send_now=self.send_now)
-        delivery.apply_events(now=now, since=timedelta(minutes=2))
+        delivery.apply_events(now=now, since=JUST_NOW)
         dispatch.send_unattended(now=now, publish=self.publisher("conversations.send_message"), send_now=self.send_now)
         if time.monotonic() >= self.broker_back_at:
             dispatch.hand_out(now=now, publish=self.publisher("conversations.answer_contact"))

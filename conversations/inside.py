@@ -70,9 +70,7 @@ def steps(message: InboundMessage) -> list[Step]:
     ]
 
 
-def _step(
-    message: InboundMessage, name: str, label: str, *, at: datetime | None, details: tuple[str, ...] = ()
-) -> Step:
+def _step(message: InboundMessage, name: str, label: str, *, at: datetime | None, details: tuple[str, ...] = ()) -> Step:
     """A step that is done. WhatsApp's clock may run behind ours, but no step comes before the first."""
     passed = None if at is None else max(0, round((at - message.received_at).total_seconds() * 1000))
     return Step(name, label, "done", at, passed, details)
@@ -116,14 +114,8 @@ def _looking(message: InboundMessage) -> Step:
         return Step("found", "Look for passages in the library", "waiting")
     if message.retry_at is None:
         return Step("found", "Waiting for a quiet moment, in case more is coming", "now")
-    tried = (
-        f"Tried {message.attempts} time{'' if message.attempts == 1 else 's'} so far"
-        if message.attempts
-        else ""
-    )
-    return Step(
-        "found", f"Kept, and tried again at {message.retry_at:%H:%M:%S} UTC", "now", details=_said(tried)
-    )
+    tried = f"Tried {message.attempts} time{'' if message.attempts == 1 else 's'} so far" if message.attempts else ""
+    return Step("found", f"Kept, and tried again at {message.retry_at:%H:%M:%S} UTC", "now", details=_said(tried))
 
 
 def _found(answer: Answer) -> Step:
@@ -159,9 +151,7 @@ def _written(message: InboundMessage, answer: Answer) -> Step:
         f"One reply to {together} messages" if together > 1 else "",
         _took(answer, "generate", "extract"),
     )
-    return _step(
-        message, "written", WRITTEN.get(answer.kind, "Written"), at=answer.created_at, details=details
-    )
+    return _step(message, "written", WRITTEN.get(answer.kind, "Written"), at=answer.created_at, details=details)
 
 
 def _language(code: str) -> str:
@@ -200,9 +190,7 @@ def _delivery(message: InboundMessage, outgoing: OutboundMessage | None) -> list
     was_read = outgoing.read_at or outgoing.status == Outbound.READ
     return [
         _sent(message, outgoing),
-        _step(
-            message, "delivered", "Arrived on the phone", at=reported.get("delivered", outgoing.delivered_at)
-        )
+        _step(message, "delivered", "Arrived on the phone", at=reported.get("delivered", outgoing.delivered_at))
         if arrived
         else Step("delivered", "Arrive on the phone", "waiting"),
         _step(message, "read", "Read", at=reported.get("read", outgoing.read_at))
@@ -230,9 +218,5 @@ def _sent(message: InboundMessage, outgoing: OutboundMessage) -> Step:
         return Step("sent", "WhatsApp did not take the reply", "failed", outgoing.failed_at, None, details)
     if outgoing.status == Outbound.UNCERTAIN:
         return Step("sent", "WhatsApp has not said whether it took the reply", "now", details=details)
-    label = (
-        "Being handed to WhatsApp"
-        if outgoing.status == Outbound.SENDING
-        else "Waiting to be handed to WhatsApp"
-    )
+    label = "Being handed to WhatsApp" if outgoing.status == Outbound.SENDING else "Waiting to be handed to WhatsApp"
     return Step("sent", label, "now", details=details)

@@ -19,19 +19,19 @@ from conversations.webhook import Event, Inbound, Status, Unhandled
 from jeevo.fields import keyed_hash, seal
 from jeevo.ids import new_id
 
-# ON CONFLICT rather than an IntegrityError: a failed insert would put the WhatsApp id, which holds a
-# phone number, into the database's log. One statement in autocommit is one round trip.
+# ON CONFLICT rather than an IntegrityError: a redelivery leaves no error in the database's log, and one
+# statement in autocommit is one round trip.
 _MESSAGE = """
     INSERT INTO conversations_inboundmessage
-        (id, wamid, sender_key, kind, status, text, payload, sent_at, received_at,
+        (id, wamid_key, sender_key, kind, status, text, payload, sent_at, received_at,
          triage_level, triage_concept, triage_rules, language, attempts, reason)
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '', '', '[]', '', 0, %s)
-    ON CONFLICT (wamid) DO NOTHING
+    ON CONFLICT (wamid_key) DO NOTHING
 """
 _STATUS = """
-    INSERT INTO conversations_deliveryevent (wamid, status, at, received_at, callback, error_code)
+    INSERT INTO conversations_deliveryevent (wamid_key, status, at, received_at, callback, error_code)
     VALUES (%s, %s, %s, %s, %s, %s)
-    ON CONFLICT (wamid, status, at) DO NOTHING
+    ON CONFLICT (wamid_key, status, at) DO NOTHING
 """
 _UNHANDLED = """
     INSERT INTO conversations_unhandledevent (digest, field, reason, payload, received_at)
@@ -56,7 +56,7 @@ def _store_message(event: Inbound, now: datetime) -> None:
     status = InboundMessage.Status.IGNORED if ignored else InboundMessage.Status.RECEIVED
     values = (
         new_id(),
-        event.wamid,
+        keyed_hash(event.wamid),
         keyed_hash(event.sender),
         event.kind,
         status.value,
@@ -80,8 +80,9 @@ def _for_another_number(event: Inbound) -> str:
 
 
 def _store_status(event: Status, now: datetime) -> None:
+    values = (keyed_hash(event.wamid), event.status, event.at, now, event.callback, event.error_code)
     with connection.cursor() as cursor:
-        cursor.execute(_STATUS, (event.wamid, event.status, event.at, now, event.callback, event.error_code))
+        cursor.execute(_STATUS, values)
 
 
 def _store_unhandled(event: Unhandled, now: datetime) -> None:

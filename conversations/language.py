@@ -17,9 +17,7 @@ INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e007f]"
 )
-MARKS = re.compile(
-    "[\u0300-\u036f\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u093c\u09bc\u0a3c]"
-)
+MARKS = re.compile("[\u0300-\u036f\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f\u093c\u09bc\u0a3c]")
 QUOTES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'", "′": "'", "＇": "'"})
 # The nasal signs go entirely: साँस, सांस and सास are one word to a frightened typist.
 DEVANAGARI = str.maketrans({"\u0901": None, "\u0902": None, "ी": "ि", "ू": "ु", "ई": "इ", "ऊ": "उ"})
@@ -155,11 +153,7 @@ def detect_latin(words: list[str], default: str) -> str:
         return best
     known = [word for word in words if word in dict(LATIN)[best]]
     # Particles such as "na" and "ya" live in many languages: one real word, and a fair share, must agree.
-    clear = (
-        any(len(word) > 2 for word in known)
-        and len(known) * 3 >= len(words)
-        and len(known) > (len(words) > 3)
-    )
+    clear = any(len(word) > 2 for word in known) and len(known) * 3 >= len(words) and len(known) > (len(words) > 3)
     enough = len(words) >= 3 or len(known) >= 2
     return best if clear and enough and scores[best] > rivals else default
 
@@ -196,10 +190,7 @@ class Lexicon:
                 self.add(member, element)
 
     def pattern(self, text: str, rule: str, sets: dict[str, list[str]]) -> Pattern:
-        groups = tuple(
-            tuple(self.chunk(chunk.split(), rule, sets) for chunk in group.split("+"))
-            for group in text.split("&")
-        )
+        groups = tuple(tuple(self.chunk(chunk.split(), rule, sets) for chunk in group.split("+")) for group in text.split("&"))
         needed = frozenset(element for group in groups for chunk in group for element, _ in chunk)
         return Pattern(rule, groups, needed)
 
@@ -211,9 +202,7 @@ class Lexicon:
                 continue
             element = f"{rule.split('.')[0]}:{item}"
             parts = item.split("|")
-            members = (
-                sets[part[1:-1]] if part.startswith("<") else [part.replace("_", " ")] for part in parts
-            )
+            members = (sets[part[1:-1]] if part.startswith("<") else [part.replace("_", " ")] for part in parts)
             self.define(element, [member for few in members for member in few])
             chunk.append((element, gap))
             gap = 0

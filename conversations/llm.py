@@ -117,6 +117,6 @@ def _note(error: ModelError) -> None:
 
 
 @lru_cache(maxsize=2)
-def _client(process: int) -> groq.Groq:  # noqa: ARG001  a child must not share its parent's connections
+def _client(process: int) -> groq.Groq:
     config = settings.ENVIRONMENT.groq
     return groq.Groq(api_key=config.api_key, base_url=config.base_url, max_retries=0)

@@ -60,7 +60,7 @@ def messages(typed: str) -> Q:
     hashes = [keyed_hash(each) for each in spellings(typed)]
     if hashes:
         return Q(sender_key__in=hashes) | Q(contact__phone_key__in=hashes) | Q(contact__wa_user_key__in=hashes)
-    return Q(wamid=typed.strip()) | Q(sender_key=typed.strip())
+    return Q(wamid_key=keyed_hash(typed.strip())) | Q(sender_key=typed.strip())
 
 
 def safe(typed: str) -> str:
@@ -72,7 +72,7 @@ def safe(typed: str) -> str:
         return str(found.pk) if found else keyed_hash(forms[-1])
     if typed.startswith("wamid."):
         # WhatsApp's ids hold the phone number in base64.
-        message = InboundMessage.objects.filter(wamid=typed).only("pk").first()
+        message = InboundMessage.objects.filter(wamid_key=keyed_hash(typed)).only("pk").first()
         return str(message.pk) if message else keyed_hash(typed)
     return typed
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import ClassVar
 
+from cryptography.fernet import InvalidToken
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -172,7 +173,8 @@ class InboundMessage(models.Model):
         FAILED = "failed"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    wamid = models.CharField(max_length=255, unique=True)
+    # WhatsApp's own ids hold the phone number in base64: the whole one is in the sealed payload only.
+    wamid_key = models.CharField(max_length=32, unique=True, help_text="Keyed hash of WhatsApp's message id.")
     sender_key = models.CharField(max_length=32, help_text="Keyed hash of the sender.")
     kind = models.CharField(max_length=24)
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.RECEIVED)
@@ -208,6 +210,15 @@ class InboundMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether a key opens the words of a row whose text was deferred; afterwards it has them."""
+        try:
+            self.refresh_from_db(fields=["text"])
+        except (InvalidToken, ValueError):
+            return False
+        return True
 
 
 class UnhandledEvent(models.Model):
@@ -249,7 +260,7 @@ class OutboundMessage(models.Model):
     # The Graph body without the recipient.
     body = EncryptedJSONField()
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
-    wamid = models.CharField(max_length=255, null=True, blank=True, unique=True)
+    wamid_key = models.CharField(max_length=32, null=True, blank=True, unique=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     retry_at = models.DateTimeField(null=True, blank=True)
     attended_at = models.DateTimeField(null=True, blank=True, help_text="When a sender was last told of it.")
@@ -283,7 +294,7 @@ class OutboundMessage(models.Model):
 class DeliveryEvent(models.Model):
     """One status callback, append-only. `outbound` is filled when the message it speaks of is known."""
 
-    wamid = models.CharField(max_length=255)
+    wamid_key = models.CharField(max_length=32, help_text="Keyed hash of WhatsApp's message id.")
     status = models.CharField(max_length=16)
     at = models.DateTimeField(help_text="WhatsApp's clock.")
     received_at = models.DateTimeField()
@@ -294,10 +305,10 @@ class DeliveryEvent(models.Model):
 
     class Meta:
         ordering = ("at", "id")
-        constraints = [models.UniqueConstraint(fields=["wamid", "status", "at"], name="delivery_event_once")]
+        constraints = [models.UniqueConstraint(fields=["wamid_key", "status", "at"], name="delivery_event_once")]
         indexes = [
-            # Events that no message has claimed yet.
-            models.Index(fields=["received_at"], name="delivery_unapplied", condition=Q(applied_at__isnull=True)),
+            # Events that no message has claimed yet, page by page.
+            models.Index(fields=["received_at", "id"], name="delivery_unapplied", condition=Q(applied_at__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -348,7 +359,9 @@ class Handover(models.Model):
                 condition=Q(taken_by__isnull=True, taken_at__isnull=True) | Q(taken_by__isnull=False, taken_at__isnull=False),
             ),
             # Jeevo may close one itself (nobody replied for long), so closing needs a time and not a person.
-            models.CheckConstraint(name="handover_closed_has_time", condition=Q(closed_by__isnull=True) | Q(closed_at__isnull=False)),
+            models.CheckConstraint(
+                name="handover_closed_has_time", condition=Q(closed_by__isnull=True) | Q(closed_at__isnull=False)
+            ),
         ]
         indexes = [
             # The list of people who wait, oldest first.

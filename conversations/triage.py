@@ -24,6 +24,9 @@ WINDOW = 14  # words that a "+" may span
 FAR = 1 << 30
 TRIES = 500  # of one pattern: a hostile message must not cost more than a long one
 REACH = 4  # words after "no" that are denied, and again after each "or"
+# Between two messages of one person: a sentence may go on ("my father is not" / "breathing"), a denial ends
+# ("no fever" / "chest" / "pain") unless it lists on. On split sentences of the rule files this misses least.
+PAUSE = ", "
 
 Span = tuple[int, int]
 Found = tuple[Span, ...]
@@ -266,7 +269,7 @@ def triage(text: str, *, earlier: Sequence[str] = ()) -> Triage:
     alone = judge(text)
     if not earlier:
         return alone
-    joined = judge("\n".join([*earlier, text]))
+    joined = judge(PAUSE.join([*earlier, text]))
     return joined if joined.level.severity > alone.level.severity else alone
 
 

@@ -177,6 +177,12 @@ def sender(payload: dict[str, Any] | None) -> tuple[str, str]:
     return _identifier(message.get("from")), user_id
 
 
+def message_id(payload: dict[str, Any] | None) -> str:
+    """WhatsApp's id of the message, or empty. It holds the phone number: it stays in the payload."""
+    message = (payload or {}).get("message")
+    return _identifier(message.get("id")) if isinstance(message, dict) else ""
+
+
 def button_id(payload: dict[str, Any] | None) -> str:
     """The id of the button that was pressed, or empty."""
     message = (payload or {}).get("message")

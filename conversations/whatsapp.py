@@ -146,7 +146,7 @@ def _connected() -> httpx.Client:
 
 
 @lru_cache(maxsize=2)
-def _client(process: int) -> httpx.Client:  # noqa: ARG001  the key of the cache
+def _client(process: int) -> httpx.Client:
     """One connection pool a process: a pool inherited over a fork would be shared by two."""
     whatsapp = settings.ENVIRONMENT.whatsapp
     return httpx.Client(

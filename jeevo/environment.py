@@ -187,9 +187,7 @@ def _whatsapp(reader: _Reader, mode: Mode, keys: Path, sandbox_port: int) -> Wha
         return WhatsApp(token, "200000000000000", account, (secret,), secret[:16], graph, version)
     for name in LIVE_WHATSAPP:
         if not reader.text(name):
-            reader.problem(
-                name, "must be set when JEEVO_MODE=live; docs/connect-a-number.md says where to find it"
-            )
+            reader.problem(name, "must be set when JEEVO_MODE=live; docs/connect-a-number.md says where to find it")
     return WhatsApp(
         token=reader.text("WHATSAPP_TOKEN"),
         phone_number_id=reader.text("WHATSAPP_PHONE_NUMBER_ID"),

@@ -2,13 +2,16 @@
 
 Log events are fixed sentences with keys; patients' words and phone numbers are never arguments. As a
 second line of defence the formatter masks runs of digits that look like a phone number or a WhatsApp
-id, and an exception is written as its class and its place, without its message.
+id, and an exception is written as its class and its place, without its message, wherever it stands: as
+`exc_info`, as an argument of the line, or in what Celery says of a failed task.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import traceback
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +22,8 @@ _PHONE = re.compile(r"(?<![\w-])\+?\d[\d\s().-]{7,}\d(?![\w-])")
 _WAMID = re.compile(r"wamid\.[\w=+/-]+")
 _KEPT_KEYS = {"timestamp", "level", "logger", "request_id", "contact", "message", "answer", "outbound", "document"}
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+# What Celery says of a task, as text that was made of the exception and of the arguments.
+_OF_CELERY = {"exc", "traceback", "args", "kwargs"}
 
 
 def masked(text: str) -> str:
@@ -26,7 +31,58 @@ def masked(text: str) -> str:
 
 
 def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    return {key: masked(value) if isinstance(value, str) and key not in _KEPT_KEYS else value for key, value in event.items()}
+    for key, value in event.items():
+        if not key.startswith("_"):  # structlog's own
+            value = _named(value)
+            event[key] = masked(value) if isinstance(value, str) and key not in _KEPT_KEYS else value
+    return event
+
+
+def _class_of(error: BaseException) -> str:
+    """Celery wraps an exception that cannot be pickled, and tells the name of its class."""
+    return str(getattr(error, "exc_cls_name", type(error).__qualname__))
+
+
+def _named(value: Any) -> Any:
+    """The same value with every exception in it replaced by the name of its class."""
+    if isinstance(value, BaseException):
+        return _class_of(value)
+    if type(value).__name__ == "ExceptionInfo":  # Celery's, which is printed with its traceback
+        return _named(value.exception)
+    if type(value) in (list, tuple, set, frozenset):
+        return type(value)(_named(each) for each in value)
+    if isinstance(value, Mapping):
+        return {key: _named(each) for key, each in value.items()}
+    return value
+
+
+def _without_message(value: Any, error: BaseException | None) -> Any:
+    """The arguments of a line. Celery puts what an error says, and what a task was called with, into a dict as text."""
+    if not isinstance(value, Mapping) or not ("exc" in value or {"args", "kwargs"} <= value.keys()):
+        return _named(value)
+    names = {key: type(value[key]).__qualname__ for key in _OF_CELERY & value.keys()}
+    if "exc" in value and not isinstance(value["exc"], BaseException):
+        names["exc"] = "an exception" if error is None else _class_of(error)
+    return _named({**value, **names})
+
+
+def without_messages(record: logging.LogRecord) -> logging.LogRecord:
+    """A copy of another library's record in which an exception is only its class; other handlers keep the record itself."""
+    record = logging.makeLogRecord(record.__dict__)
+    error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+    record.args = _without_message(record.args, error)
+    if isinstance(record.msg, BaseException):
+        record.msg = _named(record.msg)
+    if hasattr(record, "data"):
+        record.data = _without_message(record.data, error)
+    return record
+
+
+class Formatter(structlog.stdlib.ProcessorFormatter):
+    """In the formatter and not in a filter, so that no handler can have the one without the other."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(without_messages(record))
 
 
 def _place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -61,7 +117,7 @@ def configuration(*, level: str) -> dict[str, Any]:
         cache_logger_on_first_use=True,
     )
     formatter = {
-        "()": structlog.stdlib.ProcessorFormatter,
+        "()": Formatter,
         "foreign_pre_chain": [structlog.stdlib.ExtraAdder(allow=()), *_SHARED],
         "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
     }

@@ -86,15 +86,18 @@ def a_contact(phone: str = ASHA, **fields: Any) -> Contact:
     return Contact.objects.create(phone=phone, **usual | fields)
 
 
-def an_inbound(person: Contact | None, words: str | None = "How do I treat a fever?", **fields: Any) -> InboundMessage:
+def an_inbound(
+    person: Contact | None, words: str | None = "How do I treat a fever?", *, wamid: str | None = None, **fields: Any
+) -> InboundMessage:
     """A message that waits for its answer and has been quiet for long."""
-    sent = fields.get("received_at", NOW)
-    usual: Json = {"wamid": new_wamid(), "sender_key": "key", "kind": "text", "status": "waiting", "triage_level": "routine"}
+    sent, wamid = fields.get("received_at", NOW), wamid or new_wamid()
+    usual: Json = {"sender_key": "key", "kind": "text", "status": "waiting", "triage_level": "routine"}
+    usual |= {"wamid_key": keyed_hash(wamid), "payload": {"message": {"id": wamid}}}
     return InboundMessage.objects.create(contact=person, text=words, **usual | {"sent_at": sent, "received_at": sent} | fields)
 
 
-def an_outbound(person: Contact, words: str = "Drink water.", **fields: Any) -> OutboundMessage:
-    usual: Json = {"body": reply_text.plain(words), "created_at": NOW}
+def an_outbound(person: Contact, words: str = "Drink water.", *, wamid: str | None = None, **fields: Any) -> OutboundMessage:
+    usual: Json = {"body": reply_text.plain(words), "created_at": NOW, "wamid_key": wamid and keyed_hash(wamid)}
     return OutboundMessage.objects.create(contact=person, **usual | fields)
 
 
@@ -104,7 +107,7 @@ def an_answer(person: Contact, **fields: Any) -> Answer:
 
 def an_event(state: str, *, wamid: str, callback: object = "", at: datetime = NOW, **fields: Any) -> DeliveryEvent:
     usual: Json = {"callback": str(callback), "received_at": NOW}
-    return DeliveryEvent.objects.create(wamid=wamid, status=state, at=at, **usual | fields)
+    return DeliveryEvent.objects.create(wamid_key=keyed_hash(wamid), status=state, at=at, **usual | fields)
 
 
 def staff(name: str = "meera") -> User:

@@ -18,6 +18,7 @@ from conversations.sandbox.envelopes import Json, Person
 from conversations.sandbox.network import buttons
 from conversations.sandbox.server import SandboxRequest
 from conversations.sandbox.store import Message
+from jeevo.fields import keyed_hash
 
 
 @never_cache
@@ -71,7 +72,7 @@ def faults(request: SandboxRequest) -> Json:
 def inside_of(request: SandboxRequest) -> Json:
     """The steps of one message inside Jeevo, from its rows. Empty until Jeevo has stored it."""
     try:
-        message = InboundMessage.objects.filter(wamid=request.GET.get("wamid", "")[:255]).first()
+        message = InboundMessage.objects.filter(wamid_key=keyed_hash(request.GET.get("wamid", ""))).first()
         steps = inside.steps(message) if message else []
     except DatabaseError:
         return {

@@ -13,8 +13,8 @@ from django.core.checks import CheckMessage, Error
 
 
 def sandbox_is_not_live(
-    app_configs: Sequence[AppConfig] | None,  # noqa: ARG001  (Django fixes the signature)
-    **kwargs: Any,  # noqa: ARG001
+    app_configs: Sequence[AppConfig] | None,
+    **kwargs: Any,
 ) -> list[CheckMessage]:
     """An error when JEEVO_MODE=live and the Graph calls would go to this machine instead of to Meta."""
     environment = settings.ENVIRONMENT

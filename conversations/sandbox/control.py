@@ -43,9 +43,7 @@ def _control(call: Callable[[SandboxRequest], Json]) -> View:
     @wraps(call)
     def view(request: SandboxRequest) -> HttpResponse:
         if request.META.get("REMOTE_ADDR") not in LOOPBACK:
-            return JsonResponse(
-                {"problem": "Only callers on this machine may control the sandbox."}, status=403
-            )
+            return JsonResponse({"problem": "Only callers on this machine may control the sandbox."}, status=403)
         return inner(request)
 
     return view
@@ -86,9 +84,7 @@ def written(network: Network, body: Json) -> str:
     if not words(body, "text"):
         raise BadRequest("text must not be empty.")
     phone_known = body.get("phone_known", True) is not False
-    return network.text(
-        phone, body["text"], name=name, context=words(body, "context", most=255), phone_known=phone_known
-    )
+    return network.text(phone, body["text"], name=name, context=words(body, "context", most=255), phone_known=phone_known)
 
 
 def switched(faults: Faults, body: Json) -> Json:

@@ -41,9 +41,7 @@ class Courier:
         self._closed = self._over = False
         self._queue = store.unposted()
         heapq.heapify(self._queue)
-        self._threads = [
-            threading.Thread(target=self._work, daemon=True, name=f"courier-{n}") for n in range(threads)
-        ]
+        self._threads = [threading.Thread(target=self._work, daemon=True, name=f"courier-{n}") for n in range(threads)]
         for thread in self._threads:
             thread.start()
 
@@ -85,9 +83,7 @@ class Courier:
         webhook = self._store.webhook(key)
         if webhook is None:
             return
-        taken = (
-            self._post_twice(webhook.body) if self._twice() else self._post(webhook.body, self._clients[0])
-        )
+        taken = self._post_twice(webhook.body) if self._twice() else self._post(webhook.body, self._clients[0])
         if self._over:
             return
         self._note(webhook, taken)

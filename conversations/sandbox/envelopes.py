@@ -71,9 +71,7 @@ def message_envelope(number: Number, person: Person, message: Json, *, phone_kno
     return _envelope(number, {"contacts": [contact], "messages": [sender | message]})
 
 
-def status_envelope(
-    number: Number, person: Person, *, wamid: str, status: str, at: float, callback: str
-) -> Json:
+def status_envelope(number: Number, person: Person, *, wamid: str, status: str, at: float, callback: str) -> Json:
     value: Json = {
         "id": wamid,
         "status": status,

@@ -99,23 +99,15 @@ class Faults:
         self._lock = threading.Lock()
         self._random = random.Random()  # noqa: S311  (chance, not a secret)
         kept = store.faults()
-        self._now = {
-            kind.name: Fault(**kept.get(kind.name, {"name": kind.name, "value": kind.value}))
-            for kind in KINDS
-        }
+        self._now = {kind.name: Fault(**kept.get(kind.name, {"name": kind.name, "value": kind.value})) for kind in KINDS}
 
     def rows(self) -> list[Json]:
         """Each fault with its words, as the page shows them."""
         with self._lock:
             now = dict(self._now)
-        return [
-            asdict(now[kind.name]) | {"label": kind.label, "explains": kind.explains, "unit": kind.unit}
-            for kind in KINDS
-        ]
+        return [asdict(now[kind.name]) | {"label": kind.label, "explains": kind.explains, "unit": kind.unit} for kind in KINDS]
 
-    def switch(
-        self, name: Any, *, on: Any, value: Any = None, probability: Any = None, remaining: Any = None
-    ) -> Fault:
+    def switch(self, name: Any, *, on: Any, value: Any = None, probability: Any = None, remaining: Any = None) -> Fault:
         """What is not given goes to its default. Raises NotAFault for an unknown name or a wrong value."""
         kind = BY_NAME.get(name) if isinstance(name, str) else None
         if kind is None:

@@ -150,16 +150,10 @@ def media_content(request: SandboxRequest, key: str) -> HttpResponse:
         return JsonResponse(refusals.bad_token().body(), status=401)
     until, found = request.GET.get("ext", ""), request.network.store.media(key)
     young = until.isascii() and until.isdigit() and int(until) >= time.time()
-    if (
-        found is None
-        or not young
-        or not hmac.compare_digest(request.GET.get("hash", ""), _seal(request, key, int(until)))
-    ):
+    if found is None or not young or not hmac.compare_digest(request.GET.get("hash", ""), _seal(request, key, int(until))):
         return HttpResponse("URL signature expired", status=404, content_type="text/plain")
     return HttpResponse(found[1], content_type=found[0])
 
 
 def _seal(request: SandboxRequest, key: str, until: int) -> str:
-    return hmac.new(request.network.token.encode(), f"{key}:{until}".encode(), hashlib.sha256).hexdigest()[
-        :32
-    ]
+    return hmac.new(request.network.token.encode(), f"{key}:{until}".encode(), hashlib.sha256).hexdigest()[:32]

@@ -82,13 +82,9 @@ class Network:
 
     # What a person does
 
-    def text(
-        self, phone: str, text: str, *, name: str = "", context: str = "", phone_known: bool = True
-    ) -> str:
+    def text(self, phone: str, text: str, *, name: str = "", context: str = "", phone_known: bool = True) -> str:
         """A text of this person; the WhatsApp id of the message."""
-        return self._write(
-            phone, "text", {"body": text}, text, name=name, context=context, phone_known=phone_known
-        )
+        return self._write(phone, "text", {"body": text}, text, name=name, context=context, phone_known=phone_known)
 
     def press(self, phone: str, wamid: str, button: str) -> str:
         """Presses a button of a message that this person was sent. Raises NotPossible without one."""
@@ -125,9 +121,7 @@ class Network:
         """The person with this number, made when there is none. Raises NotPossible for no number at all."""
         if not (phone.isascii() and phone.isdigit() and 7 <= len(phone) <= 15):
             raise NotPossible("A WhatsApp number has 7 to 15 digits and nothing else.")
-        return self.store.person(phone) or self.store.add_person(
-            phone, name or NAMES[int(phone) % len(NAMES)], shown=shown
-        )
+        return self.store.person(phone) or self.store.add_person(phone, name or NAMES[int(phone) % len(NAMES)], shown=shown)
 
     def new_person(self) -> Person:
         taken = {each.phone for each in self.store.people()}
@@ -239,14 +233,8 @@ class Network:
         reports = ["sent", "delivered", "read"] if self.auto_read else ["sent", "delivered"]
         lost, reordered = self.faults.take("lost_statuses"), self.faults.take("reordered_webhooks")
         status = reports[-1] if lost else "sent"
-        message = Message(
-            wamid, person.phone, False, kind, text, part, context, callback, self.clock(), status
-        )
-        drafts = (
-            []
-            if lost
-            else [self._status(message, each, follows=not reordered and each != "sent") for each in reports]
-        )
+        message = Message(wamid, person.phone, False, kind, text, part, context, callback, self.clock(), status)
+        drafts = [] if lost else [self._status(message, each, follows=not reordered and each != "sent") for each in reports]
         if reordered:
             drafts.reverse()
         keys = self.store.add_message(message, drafts, now=time.time())

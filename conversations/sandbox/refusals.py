@@ -84,9 +84,7 @@ def unknown_object(name: str, method: str) -> GraphError:
 
 def pair_rate() -> GraphError:
     details = "Too many messages were sent from this phone number to the same number in a short time."
-    return GraphError(
-        400, 131056, "(#131056) (Business Account, Consumer Account) pair rate limit hit", details=details
-    )
+    return GraphError(400, 131056, "(#131056) (Business Account, Consumer Account) pair rate limit hit", details=details)
 
 
 def server_error(code: int) -> GraphError:
@@ -128,9 +126,7 @@ def check_message(body: Json) -> None:
             details="The sandbox takes text and reply buttons.",
         )
     else:
-        raise invalid(
-            "Param type must be one of {AUDIO, CONTACTS, DOCUMENT, IMAGE, INTERACTIVE, ..., TEXT, VIDEO}"
-        )
+        raise invalid("Param type must be one of {AUDIO, CONTACTS, DOCUMENT, IMAGE, INTERACTIVE, ..., TEXT, VIDEO}")
 
 
 def address(body: Json) -> Any:
@@ -155,16 +151,11 @@ def _check_interactive(interactive: Any) -> None:
         LONGEST_INTERACTIVE,
     )
     if footer is not None:
-        _check_length(
-            "interactive['footer']['text']", footer.get("text") if isinstance(footer, dict) else None, 60
-        )
+        _check_length("interactive['footer']['text']", footer.get("text") if isinstance(footer, dict) else None, 60)
     buttons = action.get("buttons") if isinstance(action, dict) else None
     if not isinstance(buttons, list) or not 1 <= len(buttons) <= 3:
         raise invalid("Param interactive['action']['buttons'] must have 1 to 3 elements.")
-    replies = [
-        each.get("reply") if isinstance(each, dict) and each.get("type") == "reply" else None
-        for each in buttons
-    ]
+    replies = [each.get("reply") if isinstance(each, dict) and each.get("type") == "reply" else None for each in buttons]
     for reply in replies:
         if not isinstance(reply, dict):
             raise invalid("Param interactive['action']['buttons'] must hold buttons of the type reply.")

@@ -37,9 +37,7 @@ def from_settings() -> Sandbox:
     """The sandbox of this machine. Raises ImproperlyConfigured in live mode."""
     environment = settings.ENVIRONMENT
     if environment.mode != "sandbox":
-        raise ImproperlyConfigured(
-            "The sandbox does not start with JEEVO_MODE=live: it would stand in for the real WhatsApp."
-        )
+        raise ImproperlyConfigured("The sandbox does not start with JEEVO_MODE=live: it would stand in for the real WhatsApp.")
     whatsapp = environment.whatsapp
     web = environment.public_url or f"http://127.0.0.1:{environment.web_port}"
     network = Network(

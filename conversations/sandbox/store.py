@@ -110,8 +110,7 @@ class Store:
         """The person with this number, made when there is none."""
         with self._writing() as db:
             db.execute(
-                "INSERT INTO person VALUES (?, ?, ?, NULL, ?)"
-                " ON CONFLICT (phone) DO UPDATE SET shown = max(shown, ?)",
+                "INSERT INTO person VALUES (?, ?, ?, NULL, ?) ON CONFLICT (phone) DO UPDATE SET shown = max(shown, ?)",
                 (phone, name, user_id_of(phone), shown, shown),
             )
         person = self.person(phone)
@@ -195,9 +194,7 @@ class Store:
         return [_message(row) for row in rows]
 
     def counts(self) -> Json:
-        received, sent = self._rows(
-            "SELECT coalesce(sum(from_person), 0), coalesce(sum(NOT from_person), 0) FROM message"
-        )[0]
+        received, sent = self._rows("SELECT coalesce(sum(from_person), 0), coalesce(sum(NOT from_person), 0) FROM message")[0]
         by_person = self._rows("SELECT phone, count(*) FROM message WHERE NOT from_person GROUP BY phone")
         waiting = self._rows("SELECT count(*) FROM webhook")[0][0]
         return {

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from conversations import lookup
 from conversations.models import (
     Citation,
     Contact,
@@ -146,6 +147,7 @@ def test_a_message_is_found_by_key_and_by_whatsapps_id_without_repeating_it(asha
         answer = asha.post(address, {"find": typed}, follow=True)
         assert [row.pk for row in answer.context["cl"].result_list] == [message.pk]
         assert WAMID not in answer.redirect_chain[0][0]
+    assert InboundMessage.objects.get(lookup.messages(f" {WAMID} ")) == message
 
 
 def test_words_that_match_nobody_find_nothing(asha: Client, person: Contact) -> None:

@@ -10,7 +10,9 @@ from uuid import uuid4
 
 import pytest
 import time_machine
-from django.db import connections
+from cryptography.fernet import Fernet
+from django.db import connection, connections
+from pytest_django import Settings
 
 from conversations import answering, compose, delivery, handover
 from conversations.draft import Draft
@@ -121,11 +123,11 @@ def test_somebody_who_still_types_is_left_alone(person: Contact, written: Write)
 def test_the_last_message_gets_ticks_and_typing_dots(person: Contact, written: Write, graph: Graph) -> None:
     written(a_draft())
     an_inbound(person)
-    last = an_inbound(person, received_at=NOW + SECOND)
+    an_inbound(person, wamid="wamid.LAST", received_at=NOW + SECOND)
     answer(person)
     settle()
     assert graph.receipts == [
-        {"messaging_product": "whatsapp", "status": "read", "message_id": last.wamid, "typing_indicator": {"type": "text"}}
+        {"messaging_product": "whatsapp", "status": "read", "message_id": "wamid.LAST", "typing_indicator": {"type": "text"}}
     ]
 
 
@@ -373,6 +375,88 @@ def test_a_worker_that_dies_every_time_is_counted_too(person: Contact, written: 
     assert status_of(row) == ("failed", 4)
 
 
+# Words that no key opens
+
+
+def damage(row: InboundMessage, *columns: str) -> InboundMessage:
+    with connection.cursor() as cursor:
+        for column in columns:
+            cursor.execute(f"UPDATE conversations_inboundmessage SET {column} = %s WHERE id = %s", [b"garbage", row.pk])
+    return row
+
+
+def sealed(row: InboundMessage) -> InboundMessage:
+    return InboundMessage.objects.defer("text", "payload").get(pk=row.pk)
+
+
+def test_words_that_no_key_opens_are_tried_three_times_and_then_failed(person: Contact, written: Write, graph: Graph) -> None:
+    bursts = written(a_draft())
+    row = damage(an_inbound(person), "text", "payload")
+    now, seen = LATER, []
+    for _ in range(4):
+        answer(person, at=now)
+        row = sealed(row)
+        seen.append((row.status, row.attempts, row.reason, (row.retry_at - now).seconds if row.retry_at else None))
+        now = row.retry_at or now
+    unread = "could not be read"
+    assert seen == [("waiting", 1, unread, 2), ("waiting", 2, unread, 4), ("waiting", 3, unread, 8), ("failed", 4, unread, None)]
+    assert (bursts, graph.words) == ([], [compose.apology("en", "IN").text])
+    assert Handover.objects.get().reason == "failed"
+    assert answering.waiting_contacts(now=now + HOUR) == []
+
+
+def test_with_a_lost_key_nothing_is_opened_and_the_attempts_count(
+    person: Contact, written: Write, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name and the number are sealed with the same key, and there is nobody to send an apology to."""
+    written(a_draft())
+    monkeypatch.setattr(delivery, "send", lambda key: None)
+    row = an_inbound(person, attempts=2)
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    answer(person)
+    assert (sealed(row).status, sealed(row).attempts) == ("waiting", 3)
+    monkeypatch.setattr("jeevo.fields.unseal", lambda text: pytest.fail("something was unsealed"))
+    answer(person, at=LATER + MINUTE)
+    assert (sealed(row).status, sealed(row).reason) == ("failed", "could not be read")
+
+
+def test_a_key_that_comes_back_in_time_is_enough(person: Contact, written: Write, settings: Settings) -> None:
+    written(a_draft())
+    row, keys = an_inbound(person), settings.FIELD_KEYS
+    settings.FIELD_KEYS = [Fernet.generate_key().decode()]
+    answer(person)
+    assert sealed(row).reason == "could not be read"
+    settings.FIELD_KEYS = keys
+    answer(person, at=LATER + MINUTE)
+    assert (status_of(row), row.reason) == (("answered", 2), "")
+
+
+def test_what_else_the_person_wrote_is_answered_beside_it_and_after_it(person: Contact, written: Write) -> None:
+    bursts = written(a_draft())
+    row = damage(an_inbound(person, "lost"), "text")
+    beside = an_inbound(person, "beside")
+    answer(person)
+    assert (status_of(beside), sealed(row).status) == (("answered", 1), "waiting")
+    after = an_inbound(person, "after", received_at=LATER - SECOND)
+    at = LATER + SECOND
+    assert sealed(row).retry_at == at + SECOND
+    assert answering.waiting_contacts(now=at) == [person.pk]
+    answer(person, at=at)
+    assert status_of(after) == ("answered", 1)
+    assert (bursts, sealed(row).attempts) == ([["beside"], ["after"]], 1)
+
+
+@pytest.mark.parametrize("payload", [b"garbage", None])
+def test_a_payload_that_is_gone_or_damaged_costs_the_ticks_only(
+    payload: bytes | None, person: Contact, written: Write, graph: Graph
+) -> None:
+    written(a_draft())
+    row = damage(an_inbound(person), "payload") if payload else an_inbound(person, payload=None)
+    answer(person)
+    settle()
+    assert (sealed(row).status, len(graph.words), graph.receipts) == ("answered", 1, [])
+
+
 # The notice
 
 
@@ -397,6 +481,35 @@ def test_while_a_notice_is_in_force_it_is_said_once_and_the_question_answered_af
     answer(person, at=NOW + HOUR + MINUTE)
     assert bursts == [["How do I treat a fever?", "hello?"]]
     assert graph.words == ["We answer again at noon.", "Rest."]
+
+
+def test_a_notice_that_is_ended_early_lets_the_answers_go_within_half_a_minute(
+    person: Contact, written: Write, graph: Graph
+) -> None:
+    written(a_draft("Rest."))
+    a_notice()
+    with time_machine.travel(LATER, tick=False):
+        row = an_inbound(person)
+    answer(person)
+    for number in range(1, 4):
+        row.refresh_from_db()
+        assert row.retry_at == LATER + number * 30 * SECOND
+        answer(person, at=row.retry_at)
+    settle()
+    assert (graph.words, len(graph.receipts)) == (["We answer again at noon."], 1)
+    assert status_of(row) == ("waiting", 0)
+    HoldingNotice.objects.update(ends_at=LATER + 91 * SECOND)
+    answer(person, at=LATER + 120 * SECOND)
+    assert graph.words == ["We answer again at noon.", "Rest."]
+
+
+def test_nobody_waits_longer_than_the_notice(person: Contact, written: Write) -> None:
+    written(a_draft())
+    a_notice(ends_at=LATER + 5 * SECOND)
+    row = an_inbound(person)
+    answer(person)
+    row.refresh_from_db()
+    assert row.retry_at == LATER + 5 * SECOND
 
 
 def test_a_second_notice_is_said_too(person: Contact, written: Write, graph: Graph) -> None:

@@ -14,12 +14,14 @@ from django.db import connections
 
 from conversations import delivery, dispatch
 from conversations.models import Contact, DeliveryEvent, OutboundMessage
+from jeevo.fields import keyed_hash
 from tests.factories import HOUR, MINUTE, NOW, RAVI, SECOND, a_contact, an_event, an_outbound
 from tests.fakes import FAULT, HANG, HTML, WITHOUT_ID, Graph, Reply, refusal
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db
 WEEK = timedelta(days=7)
+FIRST = keyed_hash("wamid.OUT000001")
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def pump(*, at: datetime) -> None:
 
 def test_a_message_that_is_taken_has_its_id_and_time(person: Contact, graph: Graph) -> None:
     row = send(an_outbound(person))
-    assert (row.status, row.wamid, row.handed_at, row.attempts, row.reason) == ("sent", "wamid.OUT000001", NOW, 1, "")
+    assert (row.status, row.wamid_key, row.handed_at, row.attempts, row.reason) == ("sent", FIRST, NOW, 1, "")
     assert graph.messages[0]["biz_opaque_callback_data"] == str(row.pk)
 
 
@@ -101,7 +103,7 @@ def test_two_senders_at_the_same_instant_send_it_once(person: Contact, graph: Gr
 def test_what_may_go_later_waits_and_goes(reply: Reply, wait: int, person: Contact, graph: Graph) -> None:
     graph.script = [reply]
     row = send(an_outbound(person))
-    assert (row.status, row.retry_at, row.wamid) == ("queued", NOW + wait * SECOND, None)
+    assert (row.status, row.retry_at, row.wamid_key) == ("queued", NOW + wait * SECOND, None)
     assert row.reason
     assert send(row, at=NOW + SECOND).attempts == 1
     assert send(row, at=NOW + wait * SECOND).status == "sent"
@@ -170,7 +172,7 @@ def test_an_outcome_that_is_not_known_is_uncertain_and_not_sent_again_at_once(
 ) -> None:
     graph.script = [reply]
     row = send(an_outbound(person))
-    assert (row.status, row.in_flight_since, row.wamid) == ("uncertain", NOW, None)
+    assert (row.status, row.in_flight_since, row.wamid_key) == ("uncertain", NOW, None)
     for second in (1, 30, 59):
         pump(at=NOW + second * SECOND)
     assert len(graph.messages) == 1
@@ -183,7 +185,7 @@ def test_a_status_with_our_id_settles_it(person: Contact, graph: Graph) -> None:
     pump(at=NOW + 10 * SECOND)
     pump(at=NOW + 5 * MINUTE)
     row.refresh_from_db()
-    assert (row.status, row.wamid, row.resent, row.reason) == ("sent", "wamid.REAL", False, "")
+    assert (row.status, row.wamid_key, row.resent, row.reason) == ("sent", keyed_hash("wamid.REAL"), False, "")
     assert len(graph.messages) == 1
 
 
@@ -259,7 +261,7 @@ def test_a_status_that_comes_before_the_send_returned_is_kept_and_not_undone(per
     apply()
     delivery._accepted(row, "wamid.REAL", now=NOW + SECOND)
     row.refresh_from_db()
-    assert (row.status, row.wamid, row.delivered_at) == ("delivered", "wamid.REAL", NOW)
+    assert (row.status, row.wamid_key, row.delivered_at) == ("delivered", keyed_hash("wamid.REAL"), NOW)
 
 
 def test_a_status_for_an_unknown_id_is_kept_and_matched_when_the_id_is_known(person: Contact) -> None:
@@ -297,6 +299,36 @@ def test_the_quick_round_looks_at_new_statuses_only(person: Contact) -> None:
     assert apply(since=WEEK) == 1
 
 
+@pytest.mark.parametrize("apart", [timedelta(0), SECOND / 1000])
+def test_ours_is_found_behind_a_thousand_statuses_that_are_not(apart: timedelta, person: Contact) -> None:
+    row = a_sent(person)
+    foreign = [f"key {n}" for n in range(1200)]
+    DeliveryEvent.objects.bulk_create(
+        DeliveryEvent(wamid_key=key, status="sent", at=NOW, received_at=NOW + n * apart) for n, key in enumerate(foreign)
+    )
+    an_event("delivered", wamid="wamid.1", received_at=NOW + 1200 * apart)
+    assert apply(at=NOW + MINUTE) == 1
+    row.refresh_from_db()
+    assert row.status == "delivered"
+    assert DeliveryEvent.objects.filter(applied_at__isnull=True).count() == 1200
+
+
+def test_a_flood_of_ours_is_applied_a_page_at_a_time(person: Contact, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Applying costs writes: whoever writes meanwhile waits for one page and not for the flood."""
+    monkeypatch.setattr(delivery, "PAGE", 3)
+    a_sent(person)
+    for second in range(7):
+        an_event("delivered", wamid="wamid.1", at=NOW + second * SECOND)
+    assert [apply() for _ in range(4)] == [3, 3, 1, 0]
+
+
+def test_a_status_that_comes_in_meanwhile_is_for_the_next_round(person: Contact) -> None:
+    a_sent(person)
+    an_event("delivered", wamid="wamid.1", received_at=NOW + SECOND)
+    assert apply(at=NOW) == 0
+    assert apply(at=NOW + SECOND) == 1
+
+
 def test_a_failure_that_comes_later_is_final_when_it_can_never_go(person: Contact) -> None:
     row = a_sent(person)
     an_event("failed", wamid="wamid.1", error_code=131026)
@@ -310,10 +342,10 @@ def test_a_failure_that_may_go_later_is_sent_again(person: Contact, graph: Graph
     an_event("failed", wamid="wamid.1", error_code=131056)
     apply()
     row.refresh_from_db()
-    assert (row.status, row.retry_at, row.wamid) == ("queued", NOW + 6 * SECOND, None)
+    assert (row.status, row.retry_at, row.wamid_key) == ("queued", NOW + 6 * SECOND, None)
     pump(at=NOW + 6 * SECOND)
     row.refresh_from_db()
-    assert (row.status, row.wamid) == ("sent", "wamid.OUT000001")
+    assert (row.status, row.wamid_key) == ("sent", FIRST)
 
 
 @pytest.mark.parametrize("together", [True, False])

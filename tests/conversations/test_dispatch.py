@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from django.db import DataError, OperationalError, connection
 from kombu.exceptions import OperationalError as BrokerError
 
 from conversations import answering, contacts, delivery, dispatch, handover, intake, replies, webhook
-from conversations.dispatcher import Dispatcher
+from conversations.dispatcher import JUST_NOW, Dispatcher
 from conversations.models import (
     Answer,
     Contact,
@@ -23,6 +24,7 @@ from conversations.models import (
     Session,
     UnhandledEvent,
 )
+from jeevo.fields import keyed_hash
 from tests.factories import (
     ASHA,
     HOUR,
@@ -33,6 +35,7 @@ from tests.factories import (
     Json,
     a_contact,
     an_answer,
+    an_event,
     an_inbound,
     an_outbound,
     dumped,
@@ -62,7 +65,7 @@ class House:
         messages = [text_message(each, sender=sender) if isinstance(each, str) else each for each in bodies]
         intake.store(webhook.parse(dumped(envelope(messages=messages))), now=self.now)
         self.see()
-        return [InboundMessage.objects.get(wamid=each["id"]) for each in messages]
+        return [InboundMessage.objects.get(wamid_key=keyed_hash(each["id"])) for each in messages]
 
     def see(self) -> None:
         dispatch.attach_received(now=self.now, send_now=self.urgent.append)
@@ -148,6 +151,7 @@ def test_self_harm_gets_its_own_words_at_once(house: House) -> None:
         ("my father", "his face", "is drooping"),
         ("my mother has", "chest", "pain"),
         ("i took", "20", "paracetamol tablets"),
+        ("my father", "is not", "breathing"),
     ],
 )
 def test_an_emergency_in_three_messages_fires_with_the_one_that_completes_it(parts: tuple[str, ...], house: House) -> None:
@@ -324,6 +328,14 @@ def test_it_is_not_tried_before_its_time(house: House) -> None:
     assert refreshed(row).attempts == 1
 
 
+def test_earlier_words_that_no_key_opens_do_not_hide_an_emergency(house: House) -> None:
+    first = house.say("my mother has chest")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE conversations_inboundmessage SET text = %s WHERE id = %s", [b"garbage", first.pk])
+    assert house.say(STROKE).status == "answered"
+    assert len(house.urgent) == 1
+
+
 def test_it_holds_nobody_else_up(house: House) -> None:
     broken()
     assert house.say(STROKE).status == "answered"
@@ -453,6 +465,24 @@ def test_one_round_of_the_dispatcher_answers_an_emergency_with_the_broker_away(
     assert len(graph.words) == 1
     assert "112" in graph.words[0]
     assert set(InboundMessage.objects.values_list("status", flat=True)) == {"answered", "waiting"}
+
+
+def test_a_round_looks_at_new_statuses_and_the_sweep_at_all_of_them(graph: Graph) -> None:
+    row = an_outbound(a_contact(), status="sent", wamid="wamid.1")
+    an_event("delivered", wamid="wamid.1", received_at=NOW - JUST_NOW - SECOND)
+    dispatcher = Dispatcher()
+    dispatcher.last_sweep = dispatcher.last_expiry = time.monotonic()
+    dispatcher.round(now=NOW)
+    row.refresh_from_db()
+    assert row.status == "sent"
+    an_event("read", wamid="wamid.1", received_at=NOW - JUST_NOW)
+    dispatcher.round(now=NOW)
+    row.refresh_from_db()
+    assert row.status == "read"
+    dispatcher.last_sweep = 0
+    dispatcher.round(now=NOW)
+    row.refresh_from_db()
+    assert row.delivered_at is not None
 
 
 # Housekeeping

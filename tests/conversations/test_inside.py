@@ -25,7 +25,7 @@ def contact() -> Contact:
 
 def inbound(person: Contact, **fields: Any) -> InboundMessage:
     usual: dict[str, Any] = {
-        "wamid": "wamid.QQ",
+        "wamid_key": "key",
         "sender_key": "key",
         "kind": "text",
         "status": "answered",
@@ -127,7 +127,7 @@ def test_a_generated_answer_shows_passages_model_removed_sentences_sources_and_t
     )
     for number, status in enumerate(("delivered", "read"), 1):
         DeliveryEvent.objects.create(
-            wamid="wamid.OUT",
+            wamid_key="key of it",
             status=status,
             at=RECEIVED.replace(microsecond=0),
             received_at=RECEIVED + timedelta(seconds=2 + number),
@@ -139,9 +139,7 @@ def test_a_generated_answer_shows_passages_model_removed_sentences_sources_and_t
     assert found["found"].label == "Found 2 passages in the library"
     assert found["found"].details == ("Fever / Home care (score 0.83)", "Fever (score 0.50)", "Took 41 ms")
     assert found["written"].label == "Written by a language model from these passages"
-    assert {"Model: openai/gpt-oss-120b", "Language: English", "Confidence: 62%", "Took 900 ms"} <= set(
-        found["written"].details
-    )
+    assert {"Model: openai/gpt-oss-120b", "Language: English", "Confidence: 62%", "Took 900 ms"} <= set(found["written"].details)
     assert "1 sentence was removed: no passage supported it" in found["checked"].details
     assert "[1] Fever, WHO" in found["checked"].details
     times = [found[name].milliseconds for name in ("stored", "written", "sent", "delivered", "read")]
@@ -187,9 +185,7 @@ def test_an_emergency_names_its_sign_and_rules_and_needs_no_search(contact: Cont
         ),
     ],
 )
-def test_sending_says_where_the_reply_is(
-    contact: Contact, fields: dict[str, Any], state: str, label: str, detail: str
-) -> None:
+def test_sending_says_where_the_reply_is(contact: Contact, fields: dict[str, Any], state: str, label: str, detail: str) -> None:
     answer = answered(contact, "declined")
     message = inbound(contact, answer=answer)
     outgoing(contact, answer, **fields)
@@ -244,7 +240,7 @@ def test_a_declined_question_shows_what_was_near_and_that_it_was_not_near_enough
 def test_two_messages_with_one_reply_say_so(contact: Contact) -> None:
     answer = answered(contact, "extractive")
     message = inbound(contact, answer=answer)
-    inbound(contact, answer=answer, wamid="wamid.TWO")
+    inbound(contact, answer=answer, wamid_key="key of another")
     assert "One reply to 2 messages" in by_name(message)["written"].details
 
 

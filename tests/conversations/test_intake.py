@@ -28,7 +28,8 @@ def store(**parts: Any) -> None:
 def test_a_message_is_stored_as_it_came_and_nobody_is_looked_up() -> None:
     store(messages=[text_message("How do I treat a fever?", wamid="wamid.1")])
     row = InboundMessage.objects.get()
-    assert (row.wamid, row.kind, row.status, row.text) == ("wamid.1", "text", "received", "How do I treat a fever?")
+    key = keyed_hash("wamid.1")
+    assert (row.wamid_key, row.kind, row.status, row.text) == (key, "text", "received", "How do I treat a fever?")
     assert (row.received_at, row.contact, row.attempts) == (NOW, None, 0)
     assert row.payload is not None
     assert row.payload["message"]["from"] == ASHA
@@ -47,7 +48,8 @@ def test_the_columns_hold_neither_the_words_nor_the_number() -> None:
             "SELECT m::text, convert_from(text, 'UTF8'), convert_from(payload, 'UTF8') FROM conversations_inboundmessage m"
         )
         columns = " ".join(cursor.fetchone())
-    assert "wamid.1" in columns
+    assert keyed_hash("wamid.1") in columns
+    assert "wamid.1" not in columns
     assert "fever" not in columns
     assert ASHA not in columns
 
@@ -146,7 +148,9 @@ def test_the_second_of_two_connections_waits_for_the_first_and_then_stores_nothi
     """The first one holds its row uncommitted, which no timing of two threads can bring about for certain."""
     events = webhook.parse(dumped(envelope(messages=[text_message("one", wamid="wamid.1")])))
     with psycopg.connect(database_url()) as first:
-        first.execute(intake._MESSAGE, (new_id(), "wamid.1", "the first", "text", "received", None, None, NOW, NOW, ""))
+        first.execute(
+            intake._MESSAGE, (new_id(), keyed_hash("wamid.1"), "the first", "text", "received", None, None, NOW, NOW, "")
+        )
         later = threading.Timer(0.3, first.commit)
         later.start()
         intake.store(events, now=NOW)

@@ -28,9 +28,7 @@ def test_each_language_is_recognised(text: str, language: str) -> None:
     assert detect(text) == language
 
 
-@pytest.mark.parametrize(
-    "text", ["ابني عنده حرارة منذ أمس", "我的儿子发烧了", "J'ai mal au ventre depuis trois jours"]
-)
+@pytest.mark.parametrize("text", ["ابني عنده حرارة منذ أمس", "我的儿子发烧了", "J'ai mal au ventre depuis trois jours"])
 def test_languages_without_texts_are_said_to_be_unknown(text: str) -> None:
     assert detect(text) == "und"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import threading
 import time
@@ -17,13 +18,16 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, IntegrityError, connection, connections
 from django.test import Client
+from django.utils import timezone
 from structlog.stdlib import ProcessorFormatter
 
-from conversations import answering, compose, contacts, delivery, dispatch, handover, tasks
-from conversations.models import Answer, Contact, InboundMessage, OutboundMessage
+from conversations import answering, compose, contacts, delivery, dispatch, handover, tasks, webhook
+from conversations.models import Answer, Contact, DeliveryEvent, InboundMessage, OutboundMessage
+from conversations.sandbox.envelopes import new_wamid
 from jeevo import embedded
+from jeevo.fields import keyed_hash
 from knowledge.models import UnansweredQuestion
-from tests.factories import NOW, SECOND, a_document, an_event, envelope, press, staff, text_message
+from tests.factories import NOW, SECOND, a_document, envelope, press, staff, status, text_message
 from tests.fakes import Graph
 from tests.fixtures import ChangeEnvironment, Post, database_url, settle
 
@@ -41,18 +45,36 @@ SEEDS = (
     PHONE, "9876501234", USER_ID, "77665544332211", "Zubeida", "Quxworth", "xerophagic", "quibbleberry", "zanzibarine", "whistle",
     "Plinkerton", "flimberous",
 )  # fmt: skip
+# As WhatsApp's are: the number stands in them in base64.
+ASKED, UNANSWERED, URGENT, PRESSED, REPORTED = (new_wamid(PHONE, from_person=side) for side in (True, True, True, True, False))
+WAMIDS = (ASKED, UNANSWERED, URGENT, PRESSED, REPORTED)
 ARTICLE = "## What to do\n\nTo bring down a fever, drink plenty of water and rest in a cool room.\n"
 
 
 def found(text: str) -> list[str]:
-    """The seeds in a text, as they are or as the bytes of a column are shown."""
+    """The seeds in a text, as they are, as the bytes of a column are shown, or in base64; and ids of WhatsApp."""
     folded = text.casefold()
-    return [seed for seed in SEEDS if seed.casefold() in folded or seed.encode().hex() in folded]
+    plain = [seed for seed in SEEDS if seed.casefold() in folded or seed.encode().hex() in folded]
+    hidden = [seed for seed in (PHONE, PHONE[2:], USER_ID) if any(each in text for each in in_base64(seed))]
+    ids = [wamid for wamid in WAMIDS if wamid.removeprefix("wamid.") in text or wamid.encode().hex() in folded]
+    return plain + hidden + ids
+
+
+def in_base64(seed: str) -> Iterator[str]:
+    """What base64 makes of it wherever it begins, without the signs that its neighbours change; also as hex."""
+    for before in range(3):
+        written = base64.b64encode(b"\0" * before + seed.encode()).decode().rstrip("=")
+        inner = written[-(-before * 8 // 6) : len(seed) * 8 // 6 - 1]
+        yield from (inner, inner.encode().hex())
 
 
 def test_the_search_itself_finds_what_is_there() -> None:
     assert found("hello ZUBEIDA") == ["Zubeida"]
     assert found("\\x" + b"whistle".hex()) == ["whistle"]
+    for wamid in (new_wamid(PHONE, from_person=True), base64.b64encode(f"1{PHONE}".encode()).decode()):
+        assert found(wamid) == found(wamid.encode().hex()) == [PHONE, PHONE[2:]]
+    assert found(base64.b64encode(f"ab{PHONE}".encode()).decode()) == [PHONE, PHONE[2:]]
+    assert ASKED in found(f"the id {ASKED} of")
     assert found("nothing here") == []
 
 
@@ -78,14 +100,16 @@ def lived(post: Post, graph: Graph) -> str:
     """The whole life of four messages; the log of it. All four were answered, so that the search has something to miss."""
     with logged() as stream:
         a_document("Treating a fever", ARTICLE)
-        bodies = [text_message(words, sender=PHONE, from_user_id=USER_ID) for words in (QUESTION, UNKNOWN, EMERGENCY)]
+        asked = {QUESTION: ASKED, UNKNOWN: UNANSWERED, EMERGENCY: URGENT}
+        bodies = [text_message(each, sender=PHONE, from_user_id=USER_ID, wamid=wamid) for each, wamid in asked.items()]
         named = [{"wa_id": PHONE, "user_id": USER_ID, "profile": {"name": NAME}}]
-        for body in [*bodies, press("person:", sender=PHONE, title="quibbleberry")]:
+        for body in [*bodies, press("person:", sender=PHONE, title="quibbleberry") | {"id": PRESSED}]:
             assert post(envelope(messages=[body], contacts=named)).status_code == 200
             see()
         for row in OutboundMessage.objects.all():
-            an_event("delivered", wamid=row.wamid or "wamid.none", callback=row.pk, received_at=NOW)
-        dispatch.sweep(now=NOW)
+            reported = [status("delivered", wamid=REPORTED, callback=str(row.pk)), status("read", callback="another's")]
+            assert post(envelope(statuses=reported)).status_code == 200
+        dispatch.sweep(now=timezone.now())
         handover.reply(handover.waiting()[0], STAFF_REPLY, by=staff(), now=Contact.objects.get().last_inbound_at or NOW)
         see()
         settle()
@@ -96,7 +120,6 @@ def lived(post: Post, graph: Graph) -> str:
 
 def see() -> None:
     """A dispatcher's round and a worker's, in this thread."""
-    from django.utils import timezone
 
     def publish(key: Any) -> bool:
         tasks.send_message(str(key))
@@ -137,6 +160,20 @@ def test_no_table_holds_a_seed_and_the_rows_that_would_are_there(lived: str) -> 
             cursor.execute(f"SELECT t::text FROM {table} t")
             rows = " ".join(row for (row,) in cursor.fetchall())
         assert found(rows) == [], table
+        assert "wamid." not in rows, table
+
+
+def test_the_ids_of_whatsapp_are_kept_as_keyed_hashes_and_the_whole_ones_with_the_key(lived: str, graph: Graph) -> None:
+    """So that no table holds one because it is sealed or hashed, not because nothing was stored."""
+    came = InboundMessage.objects.order_by("received_at", "id")
+    assert [webhook.message_id(row.payload) for row in came] == [ASKED, UNANSWERED, URGENT, PRESSED]
+    assert [row.wamid_key for row in came] == [keyed_hash(each) for each in (ASKED, UNANSWERED, URGENT, PRESSED)]
+    assert DeliveryEvent.objects.filter(wamid_key=keyed_hash(REPORTED), applied_at__isnull=False).exists()
+    given = {keyed_hash(f"wamid.OUT{number:06d}") for number in range(1, len(graph.calls) + 1)}
+    kept = set(OutboundMessage.objects.filter(wamid_key__isnull=False).values_list("wamid_key", flat=True))
+    assert len(kept) >= 4
+    assert kept <= given
+    assert ASKED in {receipt["message_id"] for receipt in graph.receipts}
 
 
 def test_every_column_that_holds_words_is_readable_with_the_key(lived: str) -> None:
@@ -240,13 +277,19 @@ def test_a_database_error_leaves_no_seed_in_the_server_log(lived: str) -> None:
         time.sleep(0.1)
     assert "duplicate key value" in said[before:], "the server logged nothing, so nothing was searched"
     assert found(said) == [], [line for line in said.splitlines() if found(line)]
-    assert row.wamid not in said
+    assert "wamid." not in said
 
 
 def _a_second_row(row: InboundMessage) -> Callable[[], None]:
     def insert() -> None:
         InboundMessage.objects.create(
-            wamid=row.wamid, sender_key="x", kind="text", text=QUESTION, payload={"from": PHONE}, sent_at=NOW, received_at=NOW
+            wamid_key=row.wamid_key,
+            sender_key="x",
+            kind="text",
+            text=QUESTION,
+            payload={"from": PHONE},
+            sent_at=NOW,
+            received_at=NOW,
         )
 
     return insert
@@ -265,8 +308,12 @@ def _a_broken_statement() -> None:
 def test_a_database_error_is_logged_without_its_details(post: Post) -> None:
     post(envelope(messages=[text_message("hello", wamid=f"wamid.{PHONE}", sender=PHONE)]))
     with logged() as stream:
+        row = InboundMessage.objects.get()
+        # Nothing of ours stands in a unique column in clear, so a number is put there.
+        InboundMessage.objects.update(wamid_key=PHONE)
+        row.wamid_key = PHONE
         with pytest.raises(IntegrityError, match=PHONE) as caught:
-            _a_second_row(InboundMessage.objects.get())()
+            _a_second_row(row)()
         logging.getLogger("conversations").error("it failed", exc_info=caught.value)
     assert "IntegrityError" in stream.getvalue()
     assert found(stream.getvalue()) == [], stream.getvalue()[-3000:]

@@ -94,9 +94,7 @@ def test_the_emergency_reply_names_the_number_first_and_then_three_lines() -> No
 
 
 def test_an_unknown_country_gets_its_local_number_in_words() -> None:
-    assert emergency("stroke", language="en", country="ZZ").startswith(
-        "Call your local emergency number now."
-    )
+    assert emergency("stroke", language="en", country="ZZ").startswith("Call your local emergency number now.")
     assert "your local emergency number" in self_harm(language="en", country="ZZ")
 
 
@@ -181,6 +179,4 @@ def test_first_aid_has_a_source_and_every_file_says_that_it_is_unreviewed() -> N
     english = load()["en"]
     assert english["source"].keys() == english["emergency"].keys()
     assert all(url.startswith("https://") for url in english["source"].values())
-    assert {tomllib.loads(path.read_text("utf-8"))["status"] for path in TEXTS.glob("*.toml")} == {
-        "unreviewed"
-    }
+    assert {tomllib.loads(path.read_text("utf-8"))["status"] for path in TEXTS.glob("*.toml")} == {"unreviewed"}

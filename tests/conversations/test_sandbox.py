@@ -27,6 +27,7 @@ from conversations import webhook
 from conversations.models import InboundMessage
 from conversations.sandbox import chat, checks, control, server
 from conversations.sandbox.network import Network
+from jeevo.fields import keyed_hash
 
 SECRET, TOKEN, NUMBER, ACCOUNT = "app-secret", "sandbox-token", "200000000000000", "100000000000000"
 ASHA = "910000010001"
@@ -71,17 +72,13 @@ class Graph:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.client = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5, trust_env=False
-        )
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5, trust_env=False)
 
     def post(self, body: Any, *, number: str = NUMBER, **options: Any) -> httpx.Response:
         return self.client.post(f"/v26.0/{number}/messages", json=body, **options)
 
     def send(self, text: str = "Drink water.", to: str = ASHA, **more: Any) -> httpx.Response:
-        return self.post(
-            {"messaging_product": "whatsapp", "to": to, "type": "text", "text": {"body": text}} | more
-        )
+        return self.post({"messaging_product": "whatsapp", "to": to, "type": "text", "text": {"body": text}} | more)
 
 
 def until(true: Callable[[], object], seconds: float = 5) -> None:
@@ -100,9 +97,7 @@ def receiver() -> Iterator[Receiver]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            made.posts.append(
-                Post(body, self.headers["X-Hub-Signature-256"], self.client_address[1], time.monotonic())
-            )
+            made.posts.append(Post(body, self.headers["X-Hub-Signature-256"], self.client_address[1], time.monotonic()))
             if made.meet:
                 made.meet.wait(timeout=8)
             self.send_response(made.answers.pop(0) if made.answers else 200)
@@ -127,9 +122,7 @@ def open_network(tmp_path: Path, receiver: Receiver) -> Iterator[Callable[..., N
     def make(**options: Any) -> Network:
         quick: dict[str, Any] = {"status_wait": (0.001, 0.005), "backoff": (0.05, 1.0)}
         path = tmp_path / "sandbox.sqlite3"
-        made.append(
-            Network(path, receiver.url, SECRET, TOKEN, NUMBER, business_account_id=ACCOUNT, **quick | options)
-        )
+        made.append(Network(path, receiver.url, SECRET, TOKEN, NUMBER, business_account_id=ACCOUNT, **quick | options))
         return made[-1]
 
     yield make
@@ -238,9 +231,7 @@ def test_a_webhook_that_is_refused_is_posted_again_with_growing_waits_until_it_i
     until(lambda: network.counts()["webhooks_waiting"] == 0)
     assert len(receiver.posts) == 4
     assert len({post.body for post in receiver.posts}) == 1
-    waits = [
-        later.at - earlier.at for earlier, later in zip(receiver.posts, receiver.posts[1:], strict=False)
-    ]
+    waits = [later.at - earlier.at for earlier, later in zip(receiver.posts, receiver.posts[1:], strict=False)]
     assert waits[0] >= 0.05
     assert waits[1] >= 0.1
     assert waits[2] >= 0.2
@@ -251,9 +242,7 @@ def test_a_webhook_that_is_refused_is_posted_again_with_growing_waits_until_it_i
     assert len(receiver.posts) == 4
 
 
-def test_the_chat_and_what_was_not_taken_survive_a_restart(
-    open_network: Callable[..., Network], receiver: Receiver
-) -> None:
+def test_the_chat_and_what_was_not_taken_survive_a_restart(open_network: Callable[..., Network], receiver: Receiver) -> None:
     first = open_network(backoff=(30.0, 60.0))
     receiver.answers = [500]
     wamid = first.text(ASHA, "hello")
@@ -267,9 +256,7 @@ def test_the_chat_and_what_was_not_taken_survive_a_restart(
     assert next(row for row in second.faults.rows() if row["name"] == "down")["remaining"] == 3
 
 
-def test_a_webhook_that_is_due_is_posted_by_the_next_process(
-    open_network: Callable[..., Network], receiver: Receiver
-) -> None:
+def test_a_webhook_that_is_due_is_posted_by_the_next_process(open_network: Callable[..., Network], receiver: Receiver) -> None:
     first = open_network(backoff=(0.3, 1.0))
     receiver.answers = [500]
     first.text(ASHA, "hello")
@@ -280,13 +267,9 @@ def test_a_webhook_that_is_due_is_posted_by_the_next_process(
     assert receiver.posts[0].body == receiver.posts[1].body
 
 
-def test_pressing_a_button_posts_its_id_and_the_message_it_belongs_to(
-    network: Network, receiver: Receiver, graph: Graph
-) -> None:
+def test_pressing_a_button_posts_its_id_and_the_message_it_belongs_to(network: Network, receiver: Receiver, graph: Graph) -> None:
     wrote(network, receiver)
-    sent = graph.post(
-        interactive(buttons=[("helpful:1", "Helpful"), ("person:1", "Talk to a person")])
-    ).json()
+    sent = graph.post(interactive(buttons=[("helpful:1", "Helpful"), ("person:1", "Talk to a person")])).json()
     wamid = sent["messages"][0]["id"]
     network.press(ASHA, wamid, "person:1")
     until(lambda: len(receiver.messages()) == 2)
@@ -331,9 +314,7 @@ def test_a_message_is_reported_read_when_somebody_looks_at_the_chat_and_only_onc
     assert receiver.statuses() == ["sent", "delivered", "read"]
 
 
-def test_everything_is_read_at_once_where_that_is_asked_for(
-    open_network: Callable[..., Network], receiver: Receiver
-) -> None:
+def test_everything_is_read_at_once_where_that_is_asked_for(open_network: Callable[..., Network], receiver: Receiver) -> None:
     network = open_network(auto_read=True)
     wrote(network, receiver)
     body = {"messaging_product": "whatsapp", "to": ASHA, "type": "text", "text": {"body": "Rest."}}
@@ -376,9 +357,7 @@ def test_a_text_may_have_1_to_4096_characters(
 
 
 def interactive(text: str = "An answer", buttons: list[tuple[str, str]] | None = None) -> dict[str, Any]:
-    replies = [
-        {"type": "reply", "reply": {"id": key, "title": title}} for key, title in buttons or [("a", "A")]
-    ]
+    replies = [{"type": "reply", "reply": {"id": key, "title": title}} for key, title in buttons or [("a", "A")]]
     part = {"type": "button", "body": {"text": text}, "action": {"buttons": replies}}
     return {"messaging_product": "whatsapp", "to": ASHA, "type": "interactive", "interactive": part}
 
@@ -405,9 +384,7 @@ def test_reply_buttons_have_whatsapps_limits(
     assert taken or error(response) == (400, 100)
 
 
-@pytest.mark.parametrize(
-    "body", [None, [], "text", {}, {"messaging_product": "whatsapp"}, {"status": "read"}]
-)
+@pytest.mark.parametrize("body", [None, [], "text", {}, {"messaging_product": "whatsapp"}, {"status": "read"}])
 def test_a_body_that_is_not_a_message_is_refused_in_graphs_shape(graph: Graph, body: Any) -> None:
     assert error(graph.post(body)) == (400, 100)
 
@@ -416,9 +393,7 @@ def test_a_body_that_is_not_json_is_refused_in_graphs_shape(graph: Graph) -> Non
     assert error(graph.client.post(f"/v26.0/{NUMBER}/messages", content=b"{")) == (400, 100)
 
 
-@pytest.mark.parametrize(
-    "headers", [{"Authorization": "Bearer other"}, {"Authorization": f"Basic {TOKEN}"}, {}]
-)
+@pytest.mark.parametrize("headers", [{"Authorization": "Bearer other"}, {"Authorization": f"Basic {TOKEN}"}, {}])
 def test_another_token_is_refused_with_401_and_code_190(graph: Graph, headers: dict[str, str]) -> None:
     response = httpx.post(f"{graph.url}/v26.0/{NUMBER}/messages", json={}, headers=headers, trust_env=False)
     assert error(response) == (401, 190)
@@ -514,9 +489,7 @@ def test_a_timeout_after_accepting_delivers_once_and_never_answers(
     assert [each.callback for each in network.sent_to(ASHA)] == ["row-1"]
 
 
-def test_duplicate_webhooks_come_twice_at_the_same_instant_on_two_connections(
-    network: Network, receiver: Receiver
-) -> None:
+def test_duplicate_webhooks_come_twice_at_the_same_instant_on_two_connections(network: Network, receiver: Receiver) -> None:
     network.faults.switch("duplicate_webhooks", on=True)
     receiver.meet = threading.Barrier(2)
     network.text(ASHA, "hello")
@@ -539,9 +512,7 @@ def test_reordered_webhooks_come_backwards_and_before_the_send_call_returns(
     assert network.sent_to(ASHA)[0].status == "delivered"
 
 
-def test_lost_statuses_deliver_the_message_and_report_nothing(
-    network: Network, receiver: Receiver, graph: Graph
-) -> None:
+def test_lost_statuses_deliver_the_message_and_report_nothing(network: Network, receiver: Receiver, graph: Graph) -> None:
     wrote(network, receiver)
     network.faults.switch("lost_statuses", on=True)
     assert graph.send().status_code == 200
@@ -691,12 +662,10 @@ def inside_of(network: Network, rf: RequestFactory, wamid: str) -> dict[str, Any
 
 
 @pytest.mark.django_db
-def test_the_page_shows_the_steps_of_a_message_once_jeevo_has_stored_it(
-    network: Network, rf: RequestFactory
-) -> None:
+def test_the_page_shows_the_steps_of_a_message_once_jeevo_has_stored_it(network: Network, rf: RequestFactory) -> None:
     assert inside_of(network, rf, "wamid.X") == {"steps": [], "problem": ""}
     now = timezone.now()
-    InboundMessage.objects.create(wamid="wamid.X", sender_key="k", kind="text", sent_at=now, received_at=now)
+    InboundMessage.objects.create(wamid_key=keyed_hash("wamid.X"), sender_key="k", kind="text", sent_at=now, received_at=now)
     steps = inside_of(network, rf, "wamid.X")["steps"]
     assert (steps[0]["name"], steps[0]["state"], steps[0]["milliseconds"]) == ("stored", "done", 0)
 
@@ -730,9 +699,7 @@ def test_the_sandbox_does_not_start_in_live_mode(settings: Any) -> None:
         ("sandbox", "http://127.0.0.1:8001", 0),
     ],
 )
-def test_live_mode_with_graph_on_this_machine_is_a_system_check_error(
-    settings: Any, mode: str, url: str, errors: int
-) -> None:
+def test_live_mode_with_graph_on_this_machine_is_a_system_check_error(settings: Any, mode: str, url: str, errors: int) -> None:
     whatsapp = replace(settings.ENVIRONMENT.whatsapp, graph_url=url)
     settings.ENVIRONMENT = replace(settings.ENVIRONMENT, mode=mode, whatsapp=whatsapp)
     assert len(checks.sandbox_is_not_live(None)) == errors

@@ -101,6 +101,31 @@ def test_a_body_part_and_its_problem_meet_across_two_messages() -> None:
     assert triage("2 months old, she has fever", earlier=["my baby"]).concept == "young_baby_fever"
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("my father is not", "breathing"),
+        ("he", "is not", "breathing"),
+        ("papa saans", "nahi le rahe"),
+        ("hello", "my husband has chest", "pain"),
+        ("what should I do", "my father's face is", "drooping on one side"),
+    ],
+)
+def test_a_sentence_may_go_on_in_the_next_message(parts: tuple[str, ...]) -> None:
+    assert triage(parts[-1], earlier=parts[:-1]).level is Level.EMERGENCY
+
+
+@pytest.mark.parametrize(
+    "parts", [("no fever", "no stiff neck", "or vomiting"), ("he has no pain", "can he eat"), ("hello", "ok")]
+)
+def test_harmless_messages_stay_harmless_when_they_are_read_together(parts: tuple[str, ...]) -> None:
+    assert triage(parts[-1], earlier=parts[:-1]).level is Level.ROUTINE
+
+
+def test_a_denial_in_one_message_does_not_reach_into_the_next() -> None:
+    assert triage("pain", earlier=["no fever", "severe chest"]).level is Level.EMERGENCY
+
+
 def test_earlier_messages_never_soften_an_emergency() -> None:
     assert triage("he is not breathing", earlier=["what are the signs of asthma?"]).level is Level.EMERGENCY
 
@@ -144,9 +169,7 @@ def test_a_denial_ends_at_but() -> None:
 
 def test_the_past_is_quiet_and_the_present_is_not() -> None:
     assert triage("my uncle had a heart attack last year").level is Level.ROUTINE
-    assert (
-        triage("my uncle had a heart attack last year, now he has chest pain again").level is Level.EMERGENCY
-    )
+    assert triage("my uncle had a heart attack last year, now he has chest pain again").level is Level.EMERGENCY
 
 
 def test_a_question_about_someone_in_particular_is_not_a_lesson() -> None:

@@ -254,3 +254,13 @@ def test_the_sender_of_a_stored_payload_is_read_as_strictly_as_when_it_came() ->
     assert webhook.sender({"message": {"from": [ASHA]}, "contact": {"user_id": "IN.2"}}) == ("", "IN.2")
     assert webhook.sender({"message": {"from": "91\ud8009"}}) == ("91 9", "")
     assert webhook.sender(None) == ("", "")
+
+
+def test_the_id_of_a_stored_message_is_read_as_strictly_as_when_it_came() -> None:
+    assert webhook.message_id({"message": {"id": " wamid.1 "}}) == "wamid.1"
+    assert webhook.message_id(None) == ""
+
+
+@pytest.mark.parametrize("odd", [None, [], {}, {"id": 7}, {"id": "w" * 256}])
+def test_the_id_of_a_stored_message_is_empty_for_anything_else(odd: Any) -> None:
+    assert webhook.message_id({"message": odd}) == ""

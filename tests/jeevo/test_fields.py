@@ -108,7 +108,7 @@ def test_a_rotated_row_is_sealed_with_the_new_key_when_saved_again(keys: list[st
 def test_words_someone_changed_in_the_table_do_not_open() -> None:
     question = a_question(WORDS)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("UPDATE knowledge_unansweredquestion SET text = overlay(text placing 'x'::bytea from 30)")
+        cursor.execute("UPDATE knowledge_unansweredquestion SET text = overlay(text placing '!'::bytea from 30)")
     with pytest.raises(InvalidToken):
         UnansweredQuestion.objects.get(pk=question.pk)
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 import structlog
+from celery import Celery
 from django.conf import settings
 
-from jeevo.logging import masked
+from jeevo.logging import masked, without_messages
 
 SECRET = "my father Ramesh cannot breathe"
 
@@ -90,6 +91,82 @@ def test_an_exception_passed_by_hand_is_treated_alike(written: io.StringIO) -> N
     structlog.get_logger("tests.four").error("the task failed", exc_info=ValueError(SECRET))
     assert only_line(written)["error"] == "builtins.ValueError"
     assert "Ramesh" not in written.getvalue()
+
+
+class Odd(Exception):
+    """Its words stand in its text and in its repr."""
+
+    def __repr__(self) -> str:
+        return f"<{SECRET}>"
+
+
+UNPICKLABLE: type[Exception] = type("Unpicklable", (Exception,), {})
+
+
+def test_an_exception_among_the_arguments_is_only_its_class(written: io.StringIO) -> None:
+    log = logging.getLogger("tests.ten")
+    log.error("it failed: %s, %r", ValueError(SECRET), Odd(SECRET))
+    log.error("it failed: %(why)s after %(count)d", {"why": Odd(SECRET), "count": 3})
+    log.error("all of them: %s", [KeyError(SECRET), (OSError(SECRET), {"last": Odd(SECRET)})])
+    log.error(Odd(SECRET))
+    said = [json.loads(line)["event"] for line in written.getvalue().splitlines()]
+    assert said[0] == "it failed: ValueError, 'Odd'"
+    assert said[1] == "it failed: Odd after 3"
+    assert said[2] == "all of them: ['KeyError', ('OSError', {'last': 'Odd'})]"
+    assert said[3] == "Odd"
+    assert "Ramesh" not in written.getvalue()
+
+
+def test_an_exception_under_a_key_of_our_own_is_only_its_class_too(written: io.StringIO) -> None:
+    structlog.get_logger("tests.eleven").warning("it failed", why=ValueError(SECRET), all=[Odd(SECRET)])
+    assert (only_line(written)["why"], only_line(written)["all"]) == ("ValueError", ["Odd"])
+
+
+def test_another_handler_of_the_same_line_gets_what_was_logged(written: io.StringIO) -> None:
+    error, seen = ValueError(SECRET), list[Any]()
+    other = logging.Handler()
+    other.emit = lambda record: seen.append(record.args)  # type: ignore[method-assign]
+    log = logging.getLogger("tests.twelve")
+    log.addHandler(other)
+    log.error("it failed: %s", error)
+    log.removeHandler(other)
+    assert seen == [(error,)]
+
+
+def failing(error: type[Exception], **options: Any) -> None:
+    """A task that is called with what nobody may read, and whose error quotes it."""
+
+    def work(words: str, *, number: str) -> None:
+        raise error(words, number)
+
+    app = Celery("tests", set_as_current=False)
+    task: Any = app.task(name="tests.work", **options)
+    task(work).apply(args=(SECRET,), kwargs={"number": "+919810000001"})
+
+
+@pytest.mark.parametrize("error", [ValueError, Odd, UNPICKLABLE])
+def test_a_task_that_fails_is_logged_by_celery_without_what_its_error_says(written: io.StringIO, error: type[Exception]) -> None:
+    failing(error)
+    (line,) = (each for each in map(json.loads, written.getvalue().splitlines()) if "raised" in each["event"])
+    assert line["event"].endswith(f"raised unexpected: {error.__name__}")
+    assert line["at"][-1].endswith(" work")
+    assert not re.search("Ramesh|9810000001", written.getvalue())
+
+
+def test_a_task_that_fails_as_it_may_is_logged_without_what_its_error_says(written: io.StringIO) -> None:
+    """Celery hands over no exception then, only its text."""
+    failing(Odd, throws=(Odd,))
+    assert "raised expected: an exception" in written.getvalue()
+    assert not re.search("Ramesh|9810000001", written.getvalue())
+
+
+def test_what_celery_adds_to_a_line_for_others_names_classes_only() -> None:
+    """`data` is left out of our lines; a formatter that shows it must not show more."""
+    said = {"id": "7", "exc": f"Odd('{SECRET}')", "traceback": SECRET, "args": f"('{SECRET}',)", "kwargs": {"words": SECRET}}
+    record = logging.makeLogRecord({"msg": "%(exc)s %(traceback)s", "args": said, "data": said, "exc_info": None})
+    safe = without_messages(record)
+    assert safe.__dict__["data"] == {"id": "7", "exc": "an exception", "traceback": "str", "args": "str", "kwargs": "dict"}
+    assert safe.getMessage() == "an exception str"
 
 
 NUMBERS = ["919810000001", "+91 98100 00001", "+1 (415) 555-0132", "0049.170.5550132", "98100-00001"]

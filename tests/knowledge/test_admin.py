@@ -229,3 +229,13 @@ def test_empty_lists_say_how_to_begin(desk: Client) -> None:
         "Every question so far found a source"
         in desk.get(reverse("admin:knowledge_unansweredquestion_changelist")).content.decode()
     )
+
+
+def test_a_document_is_added_with_its_address_and_without_a_warning(desk: Client, meera: User) -> None:
+    """The tests turn warnings into errors: Django warns of an address field that does not say which scheme it takes."""
+    add = reverse("admin:knowledge_document_add")
+    assert desk.get(add).status_code == 200
+    form = {"title": "Scabies", "url": "who.int/scabies", "language": "en", "audience": "public", "text": "Scabies itches."}
+    assert desk.post(add, form, follow=True).status_code == 200
+    document = Document.objects.get(title="Scabies")
+    assert (document.url, document.uploaded_by) == ("https://who.int/scabies", meera)

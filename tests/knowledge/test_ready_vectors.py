@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from knowledge import chunking, embeddings, indexing, ready_vectors, starter
+from knowledge.passages import Vectors
 
 
 def shipped_texts() -> list[str]:
@@ -41,6 +42,11 @@ def test_a_text_that_is_not_kept_goes_to_the_model_with_all_the_others() -> None
 def test_another_model_uses_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
     monkeypatch.setattr(embeddings, "model_name", lambda: "another")
-    monkeypatch.setattr(embeddings, "embed", lambda texts: asked.append(texts) or np.zeros((len(texts), 3)))
+
+    def count(texts: list[str]) -> Vectors:
+        asked.append(texts)
+        return np.zeros((len(texts), 3), dtype=np.float32)
+
+    monkeypatch.setattr(embeddings, "embed", count)
     ready_vectors.embed(shipped_texts()[:2])
     assert len(asked) == 1

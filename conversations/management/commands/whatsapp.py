@@ -17,7 +17,9 @@ class Command(BaseCommand):
         good = [
             self._try("The number", config.phone_number_id, self._number, "WHATSAPP_TOKEN and WHATSAPP_PHONE_NUMBER_ID"),
             self._try(
-                "The webhook subscription", f"{config.business_account_id}/subscribed_apps", self._subscription,
+                "The webhook subscription",
+                f"{config.business_account_id}/subscribed_apps",
+                self._subscription,
                 "WHATSAPP_BUSINESS_ACCOUNT_ID, and subscribe the app to the account in Meta's dashboard",
             ),
         ]
