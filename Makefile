@@ -29,11 +29,11 @@ $(STAMP): $(VENV)/bin/uv
 	@echo "Installing torch (the largest part, once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 $(TORCH_INDEX)
 	@echo "Installing the other packages ..."
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements.txt
 	@rm -f $(VENV)/.installed-[0-9]*; touch $@
 
 $(DEV_STAMP): $(STAMP)
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --require-hashes -r requirements-dev.txt
 	@rm -f $(VENV)/.installed-dev-*; touch $@
 
 run: $(STAMP) ## start Jeevo here, with a chat page to try it
