@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import psycopg
 
 from jeevo import embedded
@@ -112,11 +113,16 @@ class Stack:
 
     def pid(self, needle: str) -> list[int]:
         """Processes of this stack whose command line holds the words."""
-        import psutil
-
         assert self.process is not None
         family = psutil.Process(self.process.pid).children(recursive=True)
-        return [each.pid for each in family if needle in " ".join(each.cmdline())]
+        return [each.pid for each in family if needle in _command_line(each)]
+
+
+def _command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it ended a moment ago
+        return ""
 
 
 def eventually(check: Callable[[], T], *, seconds: float, what: str) -> T:
