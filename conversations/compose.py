@@ -132,6 +132,12 @@ def apology(spoken: str, country: str) -> Draft:
     return Draft(Kind.APOLOGY, wording.say("apology", spoken, country), spoken, reason="failed", handover=Handover.Reason.FAILED)
 
 
+def warm_up() -> None:
+    """Read the texts and word lists once, before a worker forks and before anybody waits for them."""
+    for_text("hello", spoken=language.detect("how do I bring down a fever", default="en"), country=settings.ENVIRONMENT.country)
+    vocabulary.widened("fever")
+
+
 def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
     verdict = triage(question)

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task
 from celery.signals import worker_init, worker_process_init
 
-from conversations import answering, delivery
+from conversations import answering, compose, delivery
 from knowledge import embeddings
 
 # Set by whoever starts the worker; the indexing lane loads the model when it first needs it, and operations never.
@@ -31,6 +31,7 @@ def load_model(**_: object) -> None:
     in milliseconds, and the weights are in memory once."""
     if os.environ.get("JEEVO_PROCESS") in _WITH_MODEL:
         embeddings.warm_up()
+        compose.warm_up()
 
 
 @worker_process_init.connect
