@@ -6,7 +6,7 @@ import re
 import unicodedata
 from enum import StrEnum
 
-from conversations.language import word_set
+from conversations.language import has_letters, word_set
 
 
 class Sort(StrEnum):
@@ -65,7 +65,7 @@ def words(text: str) -> list[str]:
 
 def sort(text: str) -> Sort:
     tokens = words(text)
-    if not any(unicodedata.category(c)[0] == "L" for c in text):
+    if not has_letters(text):
         return Sort.EMPTY
     kinds = set(tokens)
     if kinds & _GREETINGS and kinds <= _GREETINGS | _GREETING_TAIL | {"how", "are", "you"}:
