@@ -66,10 +66,9 @@ def _not_our_language(spoken: str, country: str, *, urgent: bool) -> Draft:
 def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft:
     """Evidence, then words for it: generated when a model is on and every claim holds, else extracted, else declined."""
     timings: dict[str, int] = {}
-    asked = vocabulary.widened(question)
-    vector = _timed(timings, "embed", lambda: embeddings.embed([asked])[0])
-    found = _timed(timings, "search", lambda: retrieval.search(asked, vector=vector))
-    confidence = evidence.confidence(asked, found)
+    query = _timed(timings, "embed", lambda: retrieval.prepare(question))
+    found = _timed(timings, "search", lambda: retrieval.search(query))
+    confidence = evidence.confidence(query.text, found)
     base = Draft(
         Kind.DECLINED,
         wording.say("unknown", spoken, country),
@@ -81,16 +80,16 @@ def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft
     )
     if confidence < evidence.ENOUGH:
         return replace(base, reason="weak evidence", handover=Handover.Reason.DECLINED, buttons=True)
-    written = _generated(base, question, found, timings) if llm.is_on() else None
-    return written or _timed(timings, "extract", partial(_extracted, base, asked, vector, found))
+    written = _generated(base, query, found, timings) if llm.is_on() else None
+    return written or _timed(timings, "extract", partial(_extracted, base, query, found))
 
 
-def _generated(base: Draft, question: str, found: Sequence[Passage], timings: dict[str, int]) -> Draft | None:
+def _generated(base: Draft, query: retrieval.Query, found: Sequence[Passage], timings: dict[str, int]) -> Draft | None:
     """A validated model answer, or None: then the sources speak for themselves."""
     found = found[:6]
     try:
         completion = llm.complete(
-            prompts.SYSTEM, prompts.user(question, found), seconds=settings.ENVIRONMENT.groq.deadline_seconds
+            prompts.SYSTEM, prompts.user(query.question, found), seconds=settings.ENVIRONMENT.groq.deadline_seconds
         )
     except llm.ModelError as error:
         log.info("answering without the model", reason=error.reason)
@@ -99,7 +98,7 @@ def _generated(base: Draft, question: str, found: Sequence[Passage], timings: di
     if prompts.NO_ANSWER in completion.text.upper():
         log.info("the model found no answer in the passages")
         return None
-    verdict = _timed(timings, "check", lambda: validation.check(completion.text, found, embed=embeddings.embed))
+    verdict = _timed(timings, "check", lambda: validation.check(completion.text, found, embed=_as(query)))
     if not verdict.kept or verdict.share_kept < 0.5:
         log.info("draft of the model was not supported", removed=len(verdict.removed))
         return None
@@ -110,8 +109,13 @@ def _generated(base: Draft, question: str, found: Sequence[Passage], timings: di
     )
 
 
-def _extracted(base: Draft, question: str, vector: Vectors, found: Sequence[Passage]) -> Draft:
-    claims = extractive.extract(question, vector, found)
+def _as(query: retrieval.Query) -> Callable[[list[str]], Vectors]:
+    """Embed as the passages were, whichever model answers now."""
+    return partial(embeddings.embed, model=query.index.model)
+
+
+def _extracted(base: Draft, query: retrieval.Query, found: Sequence[Passage]) -> Draft:
+    claims = extractive.extract(query.text, query.vector, found)
     if not claims:
         return replace(base, reason="no sentence", handover=Handover.Reason.DECLINED, buttons=True)
     return _cited(replace(base, kind=Kind.EXTRACTIVE), claims, found)

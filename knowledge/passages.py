@@ -24,10 +24,12 @@ class Passage:
     position: int
     page: int | None
     unreviewed: bool
-    # Fused score, from about 0 to 1.25, and the cosine in it.
+    # What it was ranked by (`knowledge.ranking`), and the cosine in it.
     score: float
     cosine: float
     text: str
     sentences: tuple[str, ...]
     # Shape (len(sentences), dimensions).
     vectors: Vectors = field(repr=False, compare=False)
+    # The share of each reason in the score: ("meaning", .61), ("words", .2), ("section", .05).
+    parts: tuple[tuple[str, float], ...] = ()

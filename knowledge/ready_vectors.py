@@ -18,21 +18,21 @@ from knowledge.passages import Vectors
 FILE = Path(__file__).parent / "starter" / "vectors.npz"
 
 
-def embed(texts: list[str]) -> Vectors:
+def embed(texts: list[str], *, model: str) -> Vectors:
     """As `embeddings.embed`, without loading the model where every text is known."""
-    known = _known() if embeddings.model_name() == embeddings.BUNDLED else {}
+    known = _known() if model == embeddings.BUNDLED else {}
     found = [known.get(_key(text)) for text in texts]
     ready = [vector for vector in found if vector is not None]
     if texts and len(ready) == len(texts):
         return np.stack(ready).astype(np.float32)
-    return embeddings.embed(texts)
+    return embeddings.embed(texts, model=model)
 
 
 def write(texts: list[str]) -> int:
     """Embed the texts with the model and keep their vectors as float16; how many."""
     unique = sorted(set(texts))
     keys = np.frombuffer(b"".join(_key(text) for text in unique), dtype=np.uint8).reshape(len(unique), -1)
-    np.savez(FILE, keys=keys, vectors=embeddings.embed(unique).astype(np.float16))
+    np.savez(FILE, keys=keys, vectors=embeddings.embed(unique, model=embeddings.BUNDLED).astype(np.float16))
     _known.cache_clear()
     return len(unique)
 

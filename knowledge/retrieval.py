@@ -1,89 +1,239 @@
 """Find the passages that answer a question: vectors and full text, fused by score, ties broken by id.
 
-One statement brings the candidates of both halves with both scores, so the fusion is exact for every
-candidate. Only citable documents and passages of the current model take part.
+    prepare   the question is read and embedded                        (the model; only in a worker)
+    words     its words, their document frequencies, the rarest first  (one statement)
+    found     the best of each half with the scores of both            (one statement)
+    ranked    one figure for each candidate                            (knowledge.ranking, pure)
+    filled    texts and sentence vectors of those that are returned    (one statement)
+
+Only citable documents and passages of the active embedding model take part.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+import numpy as np
+from django.conf import settings
 from django.db import connection
 from pgvector import HalfVector
 
-from knowledge import embeddings, indexing
-from knowledge.models import Document
+from knowledge import embedding_indexes, embeddings, indexing, ranking, vocabulary
+from knowledge.chunk_rows import PLACES, search_configuration
+from knowledge.models import Chunk, EmbeddingIndex
 from knowledge.passages import Passage, Vectors
+from knowledge.ranking import Candidate, Ranked
 
-CANDIDATES = 40
-Row = tuple[Any, ...]
-# Cosine plus a quarter of the full-text score relative to the best one: fusing scores beat fusing ranks (docs/adr).
-TEXT_WEIGHT = 0.25
+# Of each half. More finds nothing that would come among the first twelve.
+CANDIDATES = 100
+# The rarest words of the question are looked up until together they stand in this many passages: a word that
+# stands everywhere says nothing, and reading its list is what makes full text slow.
+MOST_POSTINGS = 4_000
+FEWEST_WORDS = 3
 
-_SEARCH = """
-WITH citable AS (
-    SELECT id FROM knowledge_document WHERE id = ANY(%(documents)s::uuid[])
-), words AS (
-    SELECT replace(plainto_tsquery(%(configuration)s::text::regconfig, %(question)s::text)::text, '&', '|')::tsquery AS query
-), dense AS (
-    SELECT c.id FROM knowledge_chunk c
-    WHERE c.model = %(model)s::text AND c.document_id IN (SELECT id FROM citable)
-    ORDER BY c.embedding <=> %(vector)s::halfvec LIMIT %(limit)s::int
-), lexical AS (
-    SELECT c.id FROM knowledge_chunk c, words w
-    WHERE c.search @@ w.query AND c.model = %(model)s::text AND c.document_id IN (SELECT id FROM citable)
-    ORDER BY ts_rank(c.search, w.query, 1) DESC, c.id LIMIT %(limit)s::int
+
+@dataclass(frozen=True)
+class Query:
+    """A question made ready. `vectors`: shape (n, dimensions), the whole question first."""
+
+    question: str
+    # As its words are searched: with the guideline's words beside the everyday ones.
+    text: str
+    vectors: Vectors
+    index: EmbeddingIndex
+
+    @property
+    def vector(self) -> Vectors:
+        whole: Vectors = self.vectors[0]
+        return whole
+
+
+@dataclass(frozen=True)
+class Filters:
+    language: str | None = "en"
+    audience: str | None = None
+    # A document under review that takes part although it is not published; for clinicians only.
+    under_review: UUID | None = None
+
+
+@dataclass(frozen=True)
+class _Word:
+    term: int
+    lexeme: str
+    # In how many passages it stands.
+    passages: int
+
+
+def prepare(question: str) -> Query:
+    """Read and embed the question; loads the model."""
+    index = embedding_indexes.active()
+    text = vocabulary.widened(question)
+    return Query(question, text, embeddings.embed([text], model=index.model), index)
+
+
+def search(query: Query, *, filters: Filters | None = None, limit: int = 12) -> list[Passage]:
+    """The best passages, best first, near-repeats folded; `Passage.parts` says why each was found."""
+    filters = filters or Filters()
+    candidates = _candidates(query, _words(query, filters), filters)
+    ranked = ranking.rank(query.question, candidates)
+    return _filled(ranking.folded(ranked), query, limit)
+
+
+def _words(query: Query, filters: Filters) -> list[_Word]:
+    """The question's words that stand in some passage, the rarest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT t.id, t.lexeme, t.passages FROM unnest(to_tsvector(%s::text::regconfig, %s::text)) u"
+            " JOIN knowledge_term t ON t.lexeme = u.lexeme ORDER BY t.passages, t.lexeme",
+            [search_configuration(filters.language or "en"), query.text],
+        )
+        return [_Word(*row) for row in cursor.fetchall()]
+
+
+def _rarest(words: Sequence[_Word]) -> list[_Word]:
+    chosen: list[_Word] = []
+    postings = 0
+    for word in words:
+        postings += word.passages
+        if len(chosen) >= FEWEST_WORDS and postings > MOST_POSTINGS:
+            break
+        chosen.append(word)
+    return chosen
+
+
+def _weights(words: Sequence[_Word], passages: int) -> str:
+    """The question as a sparse vector of inverse document frequencies (BM25's): its product with a passage is BM25."""
+    weights = {
+        word.term: math.log(1 + (max(passages, word.passages) - word.passages + 0.5) / (word.passages + 0.5)) for word in words
+    }
+    return "{" + ",".join(f"{term}:{weight:.4f}" for term, weight in weights.items()) + "}/" + str(PLACES)
+
+
+def _as_query(words: Sequence[_Word]) -> str:
+    """A tsquery of any of the words; a lexeme is quoted, because it may hold any sign."""
+    return " | ".join("'" + word.lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for word in words)
+
+
+def _citable(filters: Filters) -> str:
+    """The condition on the document `d`; its values come with the statement."""
+    citable = "d.status = 'published'"
+    if settings.ENVIRONMENT.serve_starter_content:
+        citable += " OR d.status = 'in_review' AND d.origin = 'starter'"
+    if filters.under_review:
+        citable += " OR d.id = %(under_review)s::uuid"
+    conditions = [f"({citable})"]
+    if filters.language:
+        conditions.append("d.language = %(language)s::text")
+    if filters.audience:
+        conditions.append("d.audience = %(audience)s::text")
+    return " AND ".join(conditions)
+
+
+def _statement(query: Query, filters: Filters, *, exact: bool) -> str:
+    index, size, citable = query.index, int(query.index.dimensions), _citable(filters)
+    # Written out, because a parameter would hide from the planner which HNSW index this is.
+    of_index = f"c.index_id = '{index.pk}'"
+    # With a sum around it the order cannot come from the index, and every passage of the documents is compared.
+    distance = f"(c.embedding::halfvec({size}) <=> %(vector_{{n}})s::halfvec({size}))" + (" + 0" if exact else "")
+    nearest = " UNION ".join(
+        f"(SELECT c.id FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id WHERE {of_index} AND {citable}"
+        f" ORDER BY {distance.format(n=n)} LIMIT %(limit)s::int)"
+        for n in range(len(query.vectors))
+    )
+    cosines = ", ".join(
+        f"1 - (c.embedding::halfvec({size}) <=> %(vector_{n})s::halfvec({size}))" for n in range(len(query.vectors))
+    )
+    return f"""
+WITH dense AS ({nearest}), lexical AS (
+    SELECT c.id FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
+    WHERE c.search @@ %(words)s::tsquery AND {of_index} AND {citable}
+    ORDER BY c.terms <#> %(weights)s::sparsevec, c.id LIMIT %(limit)s::int
 )
-SELECT c.id, c.document_id, c.heading, c.page, c.text, c.sentences, c.sentence_vectors,
-       1 - (c.embedding <=> %(vector)s::halfvec) AS cosine, coalesce(ts_rank(c.search, w.query, 1), 0) AS rank,
-       d.title, d.publisher, d.url, d.origin = 'starter' AND d.reviewed_at IS NULL AS unreviewed, c.position
-FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id, words w
+SELECT c.id, c.document_id, d.title, d.topic, c.heading, c.position, ARRAY[{cosines}], -(c.terms <#> %(weights)s::sparsevec)
+FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
 WHERE c.id IN (SELECT id FROM dense UNION SELECT id FROM lexical)
 """
 
 
-def search(question: str, *, vector: Vectors, limit: int = 12, language: str = "en") -> list[Passage]:
-    """The best passages, best first. `vector` is the question's embedding, shape (dimensions,).
-
-    `score` is cosine + TEXT_WEIGHT x (full-text rank / best full-text rank), so from about 0 to 1.25.
-    """
-    rows = _candidates(question, vector, language)
-    best = max((row[8] for row in rows), default=0.0) or 1.0
-    fused = sorted(((row[7] + TEXT_WEIGHT * row[8] / best, row) for row in rows), key=lambda each: (-each[0], str(each[1][0])))
-    return [_passage(score, row) for score, row in fused[:limit]]
-
-
-def _candidates(question: str, vector: Vectors, language: str) -> list[Row]:
-    documents = list(Document.objects.citable().filter(language=language).values_list("id", flat=True))
+def _candidates(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
     values: dict[str, Any] = {
-        "documents": documents,
-        "configuration": indexing.search_configuration(language),
-        "question": question,
-        "model": embeddings.model_name(),
-        "vector": HalfVector(vector.tolist()).to_text(),
+        "words": _as_query(_rarest(words)),
+        "weights": _weights(words, query.index.counted),
         "limit": CANDIDATES,
+        "language": filters.language,
+        "audience": filters.audience,
+        "under_review": filters.under_review,
+        **{f"vector_{n}": HalfVector(vector.tolist()).to_text() for n, vector in enumerate(query.vectors)},
     }
+    rows = _rows(_statement(query, filters, exact=False), values)
+    if len(rows) < CANDIDATES and _starved(query, filters, len(rows)):
+        rows = _rows(_statement(query, filters, exact=True), values)
+    return [
+        Candidate(chunk, document, title, topic, heading, position, tuple(map(float, cosines)), float(text))
+        for chunk, document, title, topic, heading, position, cosines, text in rows
+    ]
+
+
+def _starved(query: Query, filters: Filters, found: int) -> bool:
+    """Whether the filters left more than was found: the scan of the index gives up after its last allowed tuple."""
+    citable = _citable(filters)
+    values = {"language": filters.language, "audience": filters.audience, "under_review": filters.under_review}
+    ((there,),) = _rows(
+        "SELECT count(*) FROM (SELECT 1 FROM knowledge_document d JOIN knowledge_chunk c ON c.document_id = d.id"
+        f" WHERE {citable} AND c.index_id = '{query.index.pk}' LIMIT {CANDIDATES}) AS there",
+        values,
+    )
+    return bool(there > found)
+
+
+def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(_SEARCH, values)
-        rows: list[Row] = cursor.fetchall()
-    return rows
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
 
 
-def _passage(score: float, row: Row) -> Passage:
-    chunk, document, heading, page, text, sentences, packed, cosine, _, title, publisher, url, unreviewed, position = row
+def _filled(ranked: Sequence[Ranked], query: Query, limit: int) -> list[Passage]:
+    best = ranked[:limit]
+    chunks = Chunk.objects.select_related("document").defer("embedding", "search", "terms", "document__text")
+    rows = chunks.in_bulk([each.candidate.chunk for each in best])
+    found = [(each, rows[each.candidate.chunk]) for each in best if each.candidate.chunk in rows]
+    _fill_sentences([chunk for _, chunk in found], query.index)
+    return [_passage(each, chunk) for each, chunk in found]
+
+
+def _fill_sentences(chunks: Sequence[Chunk], index: EmbeddingIndex) -> None:
+    """Embed the sentences that a large import left out, and keep them for the next question."""
+    bare = [chunk for chunk in chunks if chunk.sentences and not chunk.sentence_vectors]
+    if not bare:
+        return
+    vectors = embeddings.embed([sentence for chunk in bare for sentence in chunk.sentences], model=index.model)
+    start = 0
+    for chunk in bare:
+        chunk.sentence_vectors = indexing.pack(vectors[start : start + len(chunk.sentences)])
+        start += len(chunk.sentences)
+        Chunk.objects.filter(pk=chunk.pk).update(sentence_vectors=chunk.sentence_vectors)
+
+
+def _passage(ranked: Ranked, chunk: Chunk) -> Passage:
+    document = chunk.document
     return Passage(
-        chunk=chunk,
-        document=document,
-        title=title,
-        publisher=publisher,
-        url=url,
-        heading=heading,
-        position=position,
-        page=page,
-        unreviewed=unreviewed,
-        score=float(score),
-        cosine=float(cosine),
-        text=text,
-        sentences=tuple(sentences),
-        vectors=indexing.unpack(packed, len(sentences)),
+        chunk=chunk.pk,
+        document=document.pk,
+        title=document.title,
+        publisher=document.publisher,
+        url=document.url,
+        heading=chunk.heading,
+        position=chunk.position,
+        page=chunk.page,
+        unreviewed=document.is_unreviewed_starter,
+        score=ranked.score,
+        cosine=ranked.cosine,
+        text=chunk.text,
+        sentences=tuple(chunk.sentences),
+        vectors=np.asarray(indexing.unpack(bytes(chunk.sentence_vectors), len(chunk.sentences))),
+        parts=ranked.parts,
     )

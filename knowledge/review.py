@@ -26,7 +26,7 @@ def publish(document: Document, *, by: AbstractBaseUser, now: datetime) -> None:
         raise NotAllowed("it is published already.")
     if held.status not in (Status.IN_REVIEW, Status.RETIRED) or not held.chunks.exists():
         raise NotAllowed("it is not indexed yet, so nobody can see what would be cited.")
-    held.status, held.reviewed_by, held.reviewed_at = Status.PUBLISHED, by, now  # type: ignore[assignment]
+    held.status, held.reviewed_by, held.reviewed_at = Status.PUBLISHED, by, now
     held.save(update_fields=["status", "reviewed_by", "reviewed_at", "updated_at"])
 
 

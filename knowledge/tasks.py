@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 import structlog
 from celery import shared_task
@@ -14,29 +15,40 @@ from knowledge import embeddings, indexing
 from knowledge.models import Document
 
 log = structlog.get_logger(__name__)
+# Documents embedded together: short ones are quicker in company, and a crash costs no more than these.
+TOGETHER = 32
 
 
 @shared_task(name="knowledge.index_due")
 def index_due() -> None:
     """Index every document that waits. Two runs at once share the work, because each claims its documents."""
-    for document in indexing.due(now=timezone.now()):
-        if indexing.claim(document, now=timezone.now()):
-            _index(document)
+    some = False
+    while batch := indexing.claim_some(TOGETHER, now=timezone.now()):
+        some = True
+        for group in indexing.groups(batch):
+            _index(group)
+    if some:
+        indexing.recount()
 
 
-def _index(document: Document) -> None:
-    """One document; a fault of its own is recorded on it, and the others go on."""
-    document.refresh_from_db()
+def _index(documents: Sequence[Document]) -> None:
+    """A fault of one document is recorded on it, and the others go on."""
     try:
-        count = indexing.index(document)
+        count = indexing.index_all(documents, sentences=not documents[0].key)
     except (DatabaseError, embeddings.ModelNotFound):
-        indexing.put_back(document)
+        for document in documents:
+            indexing.put_back(document)
         raise
     except Exception as error:
-        log.exception("document could not be indexed", document=str(document.pk))
-        indexing.fail(document, f"The text could not be indexed ({type(error).__name__}). Check the document, then add it again.")
+        if len(documents) > 1:
+            for document in documents:
+                _index([document])
+            return
+        log.exception("document could not be indexed", document=str(documents[0].pk))
+        reason = f"The text could not be indexed ({type(error).__name__}). Check the document, then add it again."
+        indexing.fail(documents[0], reason)
         return
-    log.info("document indexed", document=str(document.pk), passages=count)
+    log.info("documents indexed", documents=len(documents), passages=count)
 
 
 @worker_ready.connect

@@ -19,8 +19,9 @@ from conversations import reply_text
 from conversations.draft import Draft
 from conversations.models import Answer, Contact, DeliveryEvent, InboundMessage, OutboundMessage
 from jeevo.fields import keyed_hash
-from knowledge import indexing
-from knowledge.models import Document
+from knowledge import chunk_rows, embedding_indexes, indexing
+from knowledge.chunk_rows import NewChunk
+from knowledge.models import DIMENSIONS, Document
 from knowledge.passages import Passage
 
 Json = dict[str, Any]
@@ -153,6 +154,18 @@ def a_document(title: str, text: str, **fields: Any) -> Document:
     document = Document.objects.create(title=title, text=text, **usual | fields)
     indexing.index(document)
     return document
+
+
+def some_chunks(document: Document, parts: Sequence[tuple[str, str]]) -> None:
+    """Passages of (heading, text), as if indexed; their vectors say nothing."""
+    vector = np.full(DIMENSIONS, 0.1, dtype=np.float32)
+    rows = [
+        NewChunk(
+            document.pk, document.title, document.language, number, heading, None, text, (text,), vector, indexing.pack(vector)
+        )
+        for number, (heading, text) in enumerate(parts)
+    ]
+    chunk_rows.insert(rows, index=embedding_indexes.active())
 
 
 def dumped(body: Any) -> bytes:

@@ -121,7 +121,7 @@ def serving() -> Iterator[Graph]:
         server.server_close()
 
 
-def embed(texts: list[str]) -> Vectors:
+def embed(texts: list[str], *, model: str | None = None) -> Vectors:
     """Unit vectors from the words alone: texts that share words lie near each other."""
     if not texts:
         return np.zeros((0, 0), dtype=np.float32)

@@ -15,11 +15,11 @@ from django.utils import timezone
 from pytest_django import DjangoDbBlocker
 
 from conversations import evidence
-from knowledge import embeddings, indexing, retrieval, starter, vocabulary
-from knowledge.models import Document
+from knowledge import embedding_indexes, embeddings, indexing, retrieval, starter, vocabulary
+from knowledge.models import Chunk, Document, EmbeddingIndex
 from knowledge.passages import Passage, Vectors
 
-_TABLES = ("knowledge_document", "knowledge_chunk")
+_TABLES = ("knowledge_term", "knowledge_document", "knowledge_chunk")
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Library:
 
     def find(self, question: str) -> tuple[str, Vectors, list[Passage]]:
         """The question as it is searched, its vector, and what was found."""
-        asked = vocabulary.widened(question)
-        vector = vector_of(asked)
-        return asked, vector, retrieval.search(asked, vector=vector)
+        query = query_of(question)
+        return query.text, query.vector, retrieval.search(query)
 
     def confidence(self, question: str) -> float:
         asked, _, found = self.find(question)
@@ -41,10 +40,15 @@ class Library:
         return list(dict.fromkeys(self.slugs[each.document] for each in self.find(question)[2]))
 
 
+def query_of(question: str) -> retrieval.Query:
+    """As `retrieval.prepare`, with each text embedded once in a session."""
+    text = vocabulary.widened(question)
+    return retrieval.Query(question, text, _vectors(text), embedding_indexes.active())
+
+
 @cache
-def vector_of(text: str) -> Vectors:
-    vectors: Vectors = embeddings.embed([text])[0]
-    return vectors
+def _vectors(text: str) -> Vectors:
+    return embeddings.embed([text])
 
 
 @pytest.fixture(scope="session")
@@ -53,10 +57,8 @@ def shelf(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> dict[str
     with django_db_blocker.unblock(), transaction.atomic():
         starter.load()
         now = timezone.now()
-        for document in indexing.due(now=now):
-            if indexing.claim(document, now=now):
-                document.refresh_from_db()
-                indexing.index(document)
+        indexing.index_all(indexing.claim_some(1000, now=now))
+        indexing.recount()
         rows = {table: _copied(table) for table in _TABLES}
         transaction.set_rollback(True)
     return rows
@@ -73,4 +75,9 @@ def library(db: None, shelf: dict[str, bytes]) -> Library:
     for table in _TABLES:
         with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:
             copy.write(shelf[table])
+    with connection.cursor() as cursor:
+        # Copied rows bring their numbers; the next new word needs one of its own.
+        cursor.execute("SELECT setval('knowledge_term_id_seq', (SELECT max(id) FROM knowledge_term))")
+    active = embedding_indexes.active()
+    EmbeddingIndex.objects.filter(pk=active.pk).update(counted=Chunk.objects.count())
     return Library(dict(Document.objects.values_list("id", "slug")))

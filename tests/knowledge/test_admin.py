@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from knowledge import review
-from knowledge.models import Chunk, Document, UnansweredQuestion
+from knowledge.models import Document, UnansweredQuestion
+from tests import factories
 
 pytestmark = pytest.mark.django_db
 LIST = "admin:knowledge_document_changelist"
@@ -44,16 +45,7 @@ def desk(client: Client, meera: User) -> Client:
 
 def a_document(title: str = "Fever in children", *, chunks: int = 2, **fields: object) -> Document:
     document = Document.objects.create(title=title, text="x", **{"status": "in_review", "content_hash": "h"} | fields)
-    for position in range(chunks):
-        Chunk.objects.create(
-            document=document,
-            position=position,
-            heading=f"Section {position}",
-            text=f"Passage {position} of {title}.",
-            sentences=[],
-            model="m",
-            embedding=[0.1] * 384,
-        )
+    factories.some_chunks(document, [(f"Section {number}", f"Passage {number} of {title}.") for number in range(chunks)])
     return document
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from knowledge import embeddings, indexing, tasks
+from knowledge import chunk_rows, embedding_indexes, embeddings, indexing, tasks
 from knowledge.models import DIMENSIONS, Chunk, Document
 from knowledge.passages import Vectors
 from tests import factories
@@ -35,7 +35,7 @@ def test_a_document_becomes_passages_with_vectors_and_words() -> None:
     assert indexing.index(document) == 2
     chunk = document.chunks.get(position=0)
     assert (chunk.heading, chunk.text, chunk.sentences) == ("Care", "Rest in bed. Drink water.", ["Rest in bed.", "Drink water."])
-    assert chunk.model == embeddings.model_name()
+    assert chunk.index == embedding_indexes.active()
     assert indexing.unpack(bytes(chunk.sentence_vectors), 2).shape == (2, DIMENSIONS)
     assert "'drink'" in str(chunk.search)
     assert "'flu':1A" in str(chunk.search)
@@ -50,9 +50,9 @@ def test_the_vector_of_a_passage_is_made_with_its_title_and_heading(monkeypatch:
     seen: list[str] = []
     real = embeddings.embed
 
-    def spy(given: list[str]) -> Vectors:
+    def spy(given: list[str], *, model: str) -> Vectors:
         seen.extend(given)
-        return real(given)
+        return real(given, model=model)
 
     monkeypatch.setattr(embeddings, "embed", spy)
     indexing.index(a_document())
@@ -86,7 +86,7 @@ def test_an_error_in_the_model_keeps_the_old_passages(monkeypatch: pytest.Monkey
     indexing.index(document)
     before = texts(document)
 
-    def broken(_: list[str]) -> Vectors:
+    def broken(_: list[str], *, model: str) -> Vectors:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(embeddings, "embed", broken)
@@ -103,7 +103,7 @@ def test_an_error_in_the_middle_of_writing_keeps_the_old_passages(monkeypatch: p
     document = a_document()
     indexing.index(document)
     before = texts(document)
-    monkeypatch.setattr(embeddings, "embed", lambda given: np.ones((len(given), 3), dtype=np.float32))
+    monkeypatch.setattr(embeddings, "embed", lambda given, model: np.ones((len(given), 3), dtype=np.float32))
     document.text = "New words only."
     with pytest.raises(Exception, match="expected 384 dimensions"):
         indexing.index(document)
@@ -189,4 +189,4 @@ def test_vectors_come_out_of_the_packing_as_they_went_in() -> None:
 
 @pytest.mark.parametrize(("language", "expected"), [("en", "english"), ("en-GB", "english"), ("hi", "hindi"), ("sw", "simple")])
 def test_full_text_follows_the_language_of_the_document(language: str, expected: str) -> None:
-    assert indexing.search_configuration(language) == expected
+    assert chunk_rows.search_configuration(language) == expected

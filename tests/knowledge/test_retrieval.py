@@ -12,9 +12,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from conversations import evidence
-from knowledge import embeddings, retrieval
-from knowledge.models import Document
-from knowledge.passages import Vectors
+from knowledge import embedding_indexes, embeddings, retrieval
+from knowledge.models import Document, EmbeddingIndex
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 
@@ -27,9 +26,9 @@ Status = Document.Status
 DENGUE = "can I take ibuprofen for dengue"
 
 
-def vector_of(text: str) -> Vectors:
-    vector: Vectors = embeddings.embed([text])[0]
-    return vector
+def a_query(words: str, *, meaning: str | None = None) -> retrieval.Query:
+    """A question whose words and whose meaning may be those of different texts."""
+    return retrieval.Query(words, words, embeddings.embed([meaning or words]), embedding_indexes.active())
 
 
 def test_the_right_article_comes_first_with_its_source(library: Library) -> None:
@@ -44,16 +43,16 @@ def test_the_right_article_comes_first_with_its_source(library: Library) -> None
 
 
 def test_passages_come_best_first_and_within_the_limit(library: Library) -> None:
-    asked, vector, found = library.find(DENGUE)
+    _, _, found = library.find(DENGUE)
     assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
     assert len(found) == 12
-    assert len(retrieval.search(asked, vector=vector, limit=3)) == 3
-    assert all(0 <= each.score <= 1 + retrieval.TEXT_WEIGHT for each in found)
+    assert len(retrieval.search(a_query(DENGUE), limit=3)) == 3
+    assert all(abs(sum(figure for _, figure in each.parts) - each.score) < 1e-6 for each in found)
 
 
 def test_the_same_question_finds_the_same_passages_in_the_same_order(library: Library) -> None:
-    asked, vector, found = library.find("what helps against a fever")
-    assert [each.chunk for each in retrieval.search(asked, vector=vector)] == [each.chunk for each in found]
+    _, _, found = library.find("what helps against a fever")
+    assert [each.chunk for each in library.find("what helps against a fever")[2]] == [each.chunk for each in found]
 
 
 @pytest.mark.django_db
@@ -61,7 +60,7 @@ def test_the_same_question_finds_the_same_passages_in_the_same_order(library: Li
 def test_equal_passages_are_ordered_by_their_key() -> None:
     for number in range(4):
         factories.a_document("Flu", "Rest in bed.", slug=f"flu-{number}")
-    found = retrieval.search("rest", vector=vector_of("rest"))
+    found = retrieval.search(a_query("rest"))
     assert [str(each.chunk) for each in found] == sorted(str(each.chunk) for each in found)
     assert len(found) == 4
 
@@ -98,23 +97,23 @@ def test_a_document_in_another_language_is_not_found(library: Library) -> None:
 
 def test_passages_of_another_model_are_not_found(library: Library) -> None:
     dengue = Document.objects.get(slug="dengue")
-    dengue.chunks.update(model="an older model")
+    older = EmbeddingIndex.objects.create(model="an older model", dimensions=384, status=EmbeddingIndex.Status.RETIRED)
+    dengue.chunks.update(index=older)
     assert "dengue" not in library.documents(DENGUE)
 
 
 def test_a_word_only_one_article_has_is_found_by_the_words_alone(library: Library) -> None:
-    far = vector_of("train tickets to Mumbai")
-    found = retrieval.search("antivenom", vector=far)
+    found = retrieval.search(a_query("antivenom", meaning="train tickets to Mumbai"))
     assert "snake-bite" in {library.slugs[each.document] for each in found if "ntivenom" in each.text}
 
 
 @pytest.mark.parametrize("question", ["", "the", "'; DROP TABLE x; --", "a & | ! : * ( )", "<->", "%s %(x)s", "\\", "ड़"])
 def test_any_question_can_be_searched(library: Library, question: str) -> None:
-    assert len(retrieval.search(question, vector=vector_of("fever"))) == 12
+    assert len(retrieval.search(a_query(question, meaning="fever"))) == 12
 
 
 def test_an_empty_base_finds_nothing(db: None) -> None:
-    assert retrieval.search("fever", vector=vector_of("fever")) == []
+    assert retrieval.search(a_query("fever")) == []
 
 
 def test_questions_in_everyday_words_find_their_article(library: Library, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from conversations.models import Answer, Citation, Handover, OutboundMessage
-from knowledge.models import Chunk, Document, UnansweredQuestion
+from knowledge.models import Document, UnansweredQuestion
 from operations import figures, phrases, plot
 from operations.console import ConsoleSite
 from operations.verdict import verdict
@@ -45,7 +45,7 @@ def a_citable_document() -> Document:
     document = Document.objects.create(
         title="Fever", origin="starter", slug="fever", status="in_review", text="x", indexed_at=NOW - HOUR
     )
-    Chunk.objects.create(document=document, position=0, text="Drink.", sentences=["Drink."], model="m", embedding=[0.1] * 384)
+    factories.some_chunks(document, [("", "Drink.")])
     return document
 
 

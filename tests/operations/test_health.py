@@ -52,9 +52,8 @@ def a_chunk() -> Chunk:
     document = Document.objects.create(
         title="Fever", origin="starter", slug="fever", status="in_review", text="x", indexed_at=timezone.now()
     )
-    return Chunk.objects.create(
-        document=document, position=0, text="Drink.", sentences=["Drink."], model="m", embedding=[0.1] * 384
-    )
+    factories.some_chunks(document, [("", "Drink.")])
+    return document.chunks.get()
 
 
 def point_database(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:

@@ -1,4 +1,4 @@
-"""Knowledge in the console: what may be cited, who reviewed it, and the questions nothing answered.
+"""Documents in the console: what may be cited, and who reviewed it.
 
 A document is written once and then reviewed: its words do not change under a review. Publishing needs
 a named person other than the one who uploaded it.
@@ -18,18 +18,10 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 
 from knowledge import review
-from knowledge.models import Chunk, Document, UnansweredQuestion
-
-
-def ago(at: Any) -> str:
-    return render_to_string("admin/ago.html", {"at": at, "short": timesince(at, depth=1) if at else ""})
-
-
-def actor(request: HttpRequest) -> Any:
-    return request.user
+from knowledge.admin.parts import ReadOnly, actor, ago
+from knowledge.models import Chunk, Document
 
 
 class ReviewFilter(admin.SimpleListFilter):
@@ -158,7 +150,7 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     @admin.display(description="passages")
     def cited(self, document: Document) -> str:
-        chunks = document.chunks.defer("embedding", "sentence_vectors", "search")
+        chunks = document.chunks.defer("embedding", "sentence_vectors", "search", "terms")
         return render_to_string("admin/knowledge/passages.html", {"chunks": chunks, "document": document})
 
     @admin.display(description="sources read")
@@ -166,20 +158,6 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return (
             render_to_string("admin/knowledge/sources.html", {"sources": document.sources}) if document.sources else "none named"
         )
-
-
-class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
-    show_facets = admin.ShowFacets.ALWAYS
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 @admin.register(Chunk)
@@ -190,67 +168,11 @@ class ChunkAdmin(ReadOnly):
     search_fields = ("text", "heading", "document__title")
     search_help_text = "Words of the passage, its heading or its document."
     empty_state = "No passage is here yet. Passages appear when a document is indexed."
-    fields = ("document", "position", "heading", "page", "text", "model")
+    fields = ("document", "position", "heading", "page", "text", "index")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
-        return super().get_queryset(request).defer("embedding", "sentence_vectors", "search")
+        return super().get_queryset(request).defer("embedding", "sentence_vectors", "search", "terms")
 
     @admin.display(description="passage")
     def beginning(self, chunk: Chunk) -> str:
         return chunk.text if len(chunk.text) <= 90 else chunk.text[:90].rsplit(" ", 1)[0] + " …"
-
-
-class ResolvedFilter(admin.SimpleListFilter):
-    title = "state"
-    parameter_name = "resolved"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "Waits for a clinician"), ("yes", "Dealt with")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(resolved_at__isnull=self.value() == "no") if self.value() else queryset
-
-
-@admin.register(UnansweredQuestion)
-class UnansweredQuestionAdmin(ReadOnly):
-    list_display = ("asked", "language", "nearest_document", "closeness", "state")
-    list_filter = (ResolvedFilter, "language")
-    list_select_related = ("nearest",)
-    date_hierarchy = "created_at"
-    actions = ("resolve",)
-    empty_state = "Every question so far found a source. What finds none comes here, for a clinician to answer."
-    fields = ("text", "language", "nearest_document", "closeness", "created_at", "resolved_at")
-
-    def has_resolve_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("knowledge.change_unansweredquestion")
-
-    @admin.action(description="Mark as dealt with", permissions=["resolve"])
-    def resolve(self, request: HttpRequest, queryset: QuerySet[UnansweredQuestion]) -> None:
-        count = queryset.filter(resolved_at__isnull=True).update(resolved_at=timezone.now())
-        self.message_user(
-            request,
-            f"{count} {'question' if count == 1 else 'questions'} marked as dealt with.",
-            messages.SUCCESS,
-        )
-
-    @admin.display(ordering="created_at")
-    def asked(self, question: UnansweredQuestion) -> str:
-        return ago(question.created_at)
-
-    @admin.display(description="nearest document")
-    def nearest_document(self, question: UnansweredQuestion) -> str:
-        if question.nearest is None:
-            return "nothing near"
-        return format_html(
-            '<a href="{}">{}</a>',
-            reverse("admin:knowledge_document_change", args=[question.nearest.pk]),
-            question.nearest.title,
-        )
-
-    @admin.display(description="how close, 0 to 1", ordering="score")
-    def closeness(self, question: UnansweredQuestion) -> str:
-        return f"{question.score:.2f}"
-
-    @admin.display(ordering="resolved_at")
-    def state(self, question: UnansweredQuestion) -> str:
-        return "Dealt with" if question.resolved_at else "Waits for a clinician"

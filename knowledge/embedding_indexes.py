@@ -1,0 +1,88 @@
+"""Which embedding model answers now, and the HNSW index over its vectors.
+
+One row is active. Its vectors have an index of their own, because each model has its own dimensions;
+the name and the predicate carry the row's key, so that a query that names the row finds it.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from knowledge import embeddings
+from knowledge.models import EmbeddingIndex
+
+Status = EmbeddingIndex.Status
+# More links cost memory and gain little recall at some hundred thousand passages.
+_LINKS, _CONSTRUCTION = 16, 128
+
+
+def active() -> EmbeddingIndex:
+    """The index that answers. The first call of a new installation makes it, for the model that the environment names."""
+    found = EmbeddingIndex.objects.filter(status=Status.ACTIVE).first()
+    return found or _first()
+
+
+def current_model() -> str:
+    return active().model
+
+
+@transaction.atomic
+def _first() -> EmbeddingIndex:
+    name = settings.ENVIRONMENT.embedding_model
+    now = timezone.now()
+    made, new = EmbeddingIndex.objects.get_or_create(
+        status=Status.ACTIVE,
+        defaults={
+            "model": name,
+            "dimensions": embeddings.dimensions(name),
+            "window": embeddings.window(name),
+            "activated_at": now,
+            "finished_at": now,
+        },
+    )
+    if new:
+        create_vector_index(made)
+    return made
+
+
+def vector_index_name(index: EmbeddingIndex) -> str:
+    return f"chunk_embedding_{index.pk.hex[-12:]}"
+
+
+def has_vector_index(index: EmbeddingIndex) -> bool:
+    """Whether the vectors are indexed and the index is whole: one that was interrupted stays behind as invalid."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT i.indisvalid FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE c.relname = %s",
+            [vector_index_name(index)],
+        )
+        found = cursor.fetchone()
+    return bool(found and found[0])
+
+
+def create_vector_index(index: EmbeddingIndex) -> None:
+    """Make the HNSW index, without stopping anybody who reads or writes where no transaction is open."""
+    if has_vector_index(index):
+        return
+    concurrently = "" if connection.in_atomic_block else "CONCURRENTLY"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX {concurrently} IF EXISTS {vector_index_name(index)}")
+        # On one transaction-less connection the default of 30 s would end the making of a large index.
+        cursor.execute("SELECT set_config('statement_timeout', '0', false)")
+        try:
+            cursor.execute(
+                f"CREATE INDEX {concurrently} {vector_index_name(index)} ON knowledge_chunk"
+                f" USING hnsw ((embedding::halfvec({int(index.dimensions)})) halfvec_cosine_ops)"
+                f" WITH (m = {_LINKS}, ef_construction = {_CONSTRUCTION}) WHERE index_id = '{index.pk}'"
+            )
+        finally:
+            if not connection.needs_rollback:
+                cursor.execute("SELECT set_config('statement_timeout', '30s', false)")
+
+
+def drop_vector_index(index: EmbeddingIndex) -> None:
+    concurrently = "" if connection.in_atomic_block else "CONCURRENTLY"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP INDEX {concurrently} IF EXISTS {vector_index_name(index)}")
