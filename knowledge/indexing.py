@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -15,7 +16,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from knowledge import chunk_rows, chunking, embedding_indexes, ready_vectors
+from knowledge import chunk_rows, chunking, embedding_indexes, embeddings, ready_vectors
 from knowledge.chunk_rows import NewChunk
 from knowledge.models import Chunk, Document, EmbeddingIndex
 from knowledge.passages import Vectors
@@ -114,7 +115,8 @@ def _indexed(document: Document) -> None:
 
 def cut_up(document: Document, into: EmbeddingIndex) -> list[chunking.Passage]:
     """The document's passages, each within the window of the index's model."""
-    return chunking.passages(document.text)
+    count = partial(embeddings.count_tokens, model=into.model)
+    return chunking.passages(document.text, title=document.title, count=count, window=into.window)
 
 
 def chunks_of(

@@ -130,3 +130,60 @@ def test_a_body_without_front_matter_is_left_whole() -> None:
 def test_front_matter_that_is_no_mapping_is_refused(source: str) -> None:
     with pytest.raises(BadFrontMatter):
         front_matter(source)
+
+
+TABLE = "| Age | Dose | Note |\n|---|---|---|\n| 1 year | 120 mg | |\n| 2 years | 240 mg. | at most 4 a day |\n"
+
+
+def test_a_row_of_a_table_is_a_sentence_that_can_be_read_alone() -> None:
+    (found,) = passages("## Paracetamol\n\n" + TABLE)
+    assert found.sentences == ("Age: 1 year; Dose: 120 mg.", "Age: 2 years; Dose: 240 mg.; Note: at most 4 a day.")
+
+
+def test_a_cell_without_a_header_keeps_its_words() -> None:
+    (found,) = passages("| | Dose |\n|---|---|\n| 1 year | 120 mg |\n")
+    assert found.text == "1 year; Dose: 120 mg."
+
+
+def test_a_passage_knows_its_page_and_never_crosses_one() -> None:
+    found = passages("Before.\n\n<!-- page 3 -->\n\n## Care\n\nRest.\n\n<!-- page 4 -->\n\nDrink.\n")
+    assert [(each.page, each.heading, each.text) for each in found] == [
+        (None, "", "Before."),
+        (3, "Care", "Rest."),
+        (4, "Care", "Drink."),
+    ]
+
+
+def test_a_page_mark_inside_a_sentence_is_no_page() -> None:
+    (found,) = passages("See `<!-- page 9 -->` there.")
+    assert found.page is None
+
+
+def test_indented_and_fenced_text_is_not_lost() -> None:
+    (found,) = passages("Take this.\n\n    Rest in bed. Drink water.\n\n```\nEat well.\n```\n")
+    assert found.sentences == ("Take this.", "Rest in bed.", "Drink water.", "Eat well.")
+
+
+def by_words(texts: list[str]) -> list[int]:
+    """A tokenizer that knows five letters at a time and adds two marks."""
+    return [sum(-(-len(word) // 5) for word in text.split()) + 2 for text in texts]
+
+
+RUNS_OF_WORDS = st.lists(st.text("abc", min_size=1, max_size=30), min_size=1, max_size=60).map(
+    lambda words: " ".join(words) + "."
+)
+
+
+@given(st.lists(RUNS_OF_WORDS, min_size=1, max_size=8), st.integers(24, 120))
+def test_every_passage_fits_the_window_and_no_letter_is_lost(sentences: list[str], window: int) -> None:
+    body = "## Care\n\n" + " ".join(sentences)
+    found = passages(body, title="Fever", count=by_words, window=window)
+    head = by_words(["Fever > Care. "])[0]
+    assert all(sum(by_words(list(each.sentences))) <= max(window - head, window // 2) for each in found)
+    assert "".join("".join(each.text.split()) for each in found) == "".join("".join(sentences).split())
+
+
+def test_a_window_that_is_wide_enough_changes_nothing() -> None:
+    for path in ARTICLES[::9]:
+        _, body = front_matter(path.read_text(encoding="utf-8"))
+        assert passages(body, title="Any", count=lambda texts: [1] * len(texts), window=512) == passages(body)
