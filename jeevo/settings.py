@@ -152,6 +152,14 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     # A run that finds nothing is one indexed query; one that nobody takes in time is dropped.
     "Index documents that wait": {"task": "knowledge.index_due", "schedule": 15.0, "options": {"expires": 15}},
+    "Go on with a new embedding index": {"task": "knowledge.reindex_due", "schedule": 15.0, "options": {"expires": 15}},
+    # Questions from before a change of the embedding model are grouped by meaning again.
+    "Place unanswered questions": {"task": "conversations.fill_question_vectors", "schedule": 300.0, "options": {"expires": 300}},
+    "Forget what staff tried a week ago": {
+        "task": "conversations.forget_trials",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
 }
 CELERY_TASK_ROUTES = {
     "conversations.*": {"queue": "answers"},

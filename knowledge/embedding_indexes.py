@@ -68,6 +68,9 @@ def create_vector_index(index: EmbeddingIndex) -> None:
         return
     concurrently = "" if connection.in_atomic_block else "CONCURRENTLY"
     with connection.cursor() as cursor:
+        if connection.in_atomic_block:
+            # Rows written in this transaction have foreign keys still to be checked, and a table with such is not indexed.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(f"DROP INDEX {concurrently} IF EXISTS {vector_index_name(index)}")
         # On one transaction-less connection the default of 30 s would end the making of a large index.
         cursor.execute("SELECT set_config('statement_timeout', '0', false)")

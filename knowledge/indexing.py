@@ -60,18 +60,18 @@ def claim_some(limit: int, *, now: datetime) -> list[Document]:
     return taken
 
 
-def groups(documents: Sequence[Document]) -> Iterator[list[Document]]:
+def groups(documents: Sequence[Document], *, touch: bool = True) -> Iterator[list[Document]]:
     """Documents that are embedded together: of one sort, and no more text than a few minutes' work. Each is touched when
     its turn comes, because one that lies still counts as stalled."""
     group: list[Document] = []
     for document in documents:
         sort_changes = group and bool(group[-1].key) != bool(document.key)
         if sort_changes or sum(len(each.text) for each in group) > _MOST_TEXT:
-            yield _touched(group)
+            yield _touched(group) if touch else group
             group = []
         group.append(document)
     if group:
-        yield _touched(group)
+        yield _touched(group) if touch else group
 
 
 def _touched(group: list[Document]) -> list[Document]:
@@ -98,7 +98,11 @@ def index_all(documents: Sequence[Document], *, sentences: bool = True) -> int:
     readable = [document for document in documents if cut[document.pk]]
     chunks = chunks_of([(document, cut[document.pk]) for document in readable], into=into, sentences=sentences)
     with transaction.atomic():
-        Chunk.objects.filter(document__in=readable, index=into).delete()
+        if not EmbeddingIndex.objects.select_for_update().filter(pk=into.pk, status=EmbeddingIndex.Status.ACTIVE):
+            # Another index took over while these were embedded.
+            return index_all(readable, sentences=sentences)
+        # Of every index: one in the making takes the document up again, with its new text.
+        Chunk.objects.filter(document__in=readable).delete()
         chunk_rows.insert(chunks, index=into)
         for document in readable:
             _indexed(document)

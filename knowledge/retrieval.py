@@ -58,6 +58,18 @@ class Filters:
     audience: str | None = None
     # A document under review that takes part although it is not published; for clinicians only.
     under_review: UUID | None = None
+    # Only these documents take part; an evaluation ranks a few that were judged.
+    within: tuple[UUID, ...] | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What stands behind the names in the condition of `_citable`."""
+        return {
+            "language": self.language,
+            "audience": self.audience,
+            "under_review": self.under_review,
+            "within": list(self.within) if self.within is not None else None,
+        }
 
 
 @dataclass(frozen=True)
@@ -77,10 +89,18 @@ def prepare(question: str) -> Query:
 
 def search(query: Query, *, filters: Filters | None = None, limit: int = 12) -> list[Passage]:
     """The best passages, best first, near-repeats folded; `Passage.parts` says why each was found."""
+    return _filled(ranked(query, found(query, filters=filters)), query, limit)
+
+
+def found(query: Query, *, filters: Filters | None = None) -> list[Candidate]:
+    """The best passages of each half, in no order, with the scores of both."""
     filters = filters or Filters()
-    candidates = _candidates(query, _words(query, filters), filters)
-    ranked = ranking.rank(query.question, candidates)
-    return _filled(ranking.folded(ranked), query, limit)
+    return _candidates(query, _words(query, filters), filters)
+
+
+def ranked(query: Query, candidates: Sequence[Candidate]) -> list[Ranked]:
+    """The order in which they answer the question, near-repeats folded."""
+    return ranking.folded(ranking.rank(query.question, candidates))
 
 
 def _words(query: Query, filters: Filters) -> list[_Word]:
@@ -130,6 +150,8 @@ def _citable(filters: Filters) -> str:
         conditions.append("d.language = %(language)s::text")
     if filters.audience:
         conditions.append("d.audience = %(audience)s::text")
+    if filters.within is not None:
+        conditions.append("d.id = ANY(%(within)s::uuid[])")
     return " AND ".join(conditions)
 
 
@@ -159,16 +181,18 @@ WHERE c.id IN (SELECT id FROM dense UNION SELECT id FROM lexical)
 """
 
 
-def _candidates(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
-    values: dict[str, Any] = {
+def _values(query: Query, words: Sequence[_Word], filters: Filters) -> dict[str, Any]:
+    return {
         "words": _as_query(_rarest(words)),
         "weights": _weights(words, query.index.counted),
         "limit": CANDIDATES,
-        "language": filters.language,
-        "audience": filters.audience,
-        "under_review": filters.under_review,
+        **filters.values,
         **{f"vector_{n}": HalfVector(vector.tolist()).to_text() for n, vector in enumerate(query.vectors)},
     }
+
+
+def _candidates(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
+    values = _values(query, words, filters)
     rows = _rows(_statement(query, filters, exact=False), values)
     if len(rows) < CANDIDATES and _starved(query, filters, len(rows)):
         rows = _rows(_statement(query, filters, exact=True), values)
@@ -178,16 +202,15 @@ def _candidates(query: Query, words: Sequence[_Word], filters: Filters) -> list[
     ]
 
 
-def _starved(query: Query, filters: Filters, found: int) -> bool:
+def _starved(query: Query, filters: Filters, rows: int) -> bool:
     """Whether the filters left more than was found: the scan of the index gives up after its last allowed tuple."""
     citable = _citable(filters)
-    values = {"language": filters.language, "audience": filters.audience, "under_review": filters.under_review}
     ((there,),) = _rows(
         "SELECT count(*) FROM (SELECT 1 FROM knowledge_document d JOIN knowledge_chunk c ON c.document_id = d.id"
         f" WHERE {citable} AND c.index_id = '{query.index.pk}' LIMIT {CANDIDATES}) AS there",
-        values,
+        filters.values,
     )
-    return bool(there > found)
+    return bool(there > rows)
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
@@ -196,13 +219,13 @@ def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
         return list(cursor.fetchall())
 
 
-def _filled(ranked: Sequence[Ranked], query: Query, limit: int) -> list[Passage]:
-    best = ranked[:limit]
+def _filled(order: Sequence[Ranked], query: Query, limit: int) -> list[Passage]:
+    best = order[:limit]
     chunks = Chunk.objects.select_related("document").defer("embedding", "search", "terms", "document__text")
     rows = chunks.in_bulk([each.candidate.chunk for each in best])
-    found = [(each, rows[each.candidate.chunk]) for each in best if each.candidate.chunk in rows]
-    _fill_sentences([chunk for _, chunk in found], query.index)
-    return [_passage(each, chunk) for each, chunk in found]
+    pairs = [(each, rows[each.candidate.chunk]) for each in best if each.candidate.chunk in rows]
+    _fill_sentences([chunk for _, chunk in pairs], query.index)
+    return [_passage(each, chunk) for each, chunk in pairs]
 
 
 def _fill_sentences(chunks: Sequence[Chunk], index: EmbeddingIndex) -> None:
@@ -218,7 +241,7 @@ def _fill_sentences(chunks: Sequence[Chunk], index: EmbeddingIndex) -> None:
         Chunk.objects.filter(pk=chunk.pk).update(sentence_vectors=chunk.sentence_vectors)
 
 
-def _passage(ranked: Ranked, chunk: Chunk) -> Passage:
+def _passage(each: Ranked, chunk: Chunk) -> Passage:
     document = chunk.document
     return Passage(
         chunk=chunk.pk,
@@ -230,10 +253,10 @@ def _passage(ranked: Ranked, chunk: Chunk) -> Passage:
         position=chunk.position,
         page=chunk.page,
         unreviewed=document.is_unreviewed_starter,
-        score=ranked.score,
-        cosine=ranked.cosine,
+        score=each.score,
+        cosine=each.cosine,
         text=chunk.text,
         sentences=tuple(chunk.sentences),
         vectors=np.asarray(indexing.unpack(bytes(chunk.sentence_vectors), len(chunk.sentences))),
-        parts=ranked.parts,
+        parts=each.parts,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 
 import structlog
@@ -11,12 +12,14 @@ from celery.signals import worker_ready
 from django.db import DatabaseError
 from django.utils import timezone
 
-from knowledge import embeddings, indexing
+from knowledge import embeddings, indexing, reindexing
 from knowledge.models import Document
 
 log = structlog.get_logger(__name__)
 # Documents embedded together: short ones are quicker in company, and a crash costs no more than these.
 TOGETHER = 32
+# Seconds of work on a new index before documents that wait have their turn.
+TURN = 25.0
 
 
 @shared_task(name="knowledge.index_due")
@@ -49,6 +52,25 @@ def _index(documents: Sequence[Document]) -> None:
         indexing.fail(documents[0], reason)
         return
     log.info("documents indexed", documents=len(documents), passages=count)
+
+
+@shared_task(name="knowledge.reindex_due")
+def reindex_due() -> None:
+    """Work on the index in the making for a while, then let documents that wait have their turn."""
+    reindexing.remove_old(now=timezone.now())
+    index = reindexing.due(now=timezone.now())
+    if index is None or not reindexing.claim(index, now=timezone.now()):
+        return
+    ends = time.monotonic() + TURN
+    try:
+        more = reindexing.work(index, until=lambda: time.monotonic() > ends)
+    except reindexing.NotPossible as problem:
+        log.warning("index could not be built", index=str(index.pk), reason=str(problem))
+        return
+    finally:
+        reindexing.release(index)
+    if more:
+        reindex_due.apply_async(retry=False)
 
 
 @worker_ready.connect
