@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from knowledge.admin import documents, questions
+from knowledge.admin import documents, indexes, questions
 
-__all__ = ["documents", "questions"]
+__all__ = ["documents", "indexes", "questions"]
