@@ -187,10 +187,20 @@ def go_back(index: EmbeddingIndex) -> None:
         raise NotPossible("Only an index that answered before can be gone back to.")
 
 
-def remove(index: EmbeddingIndex) -> int:
-    """Delete the passages of an index that does not answer; the number of them. The row stays as a record."""
+def remove_soon(index: EmbeddingIndex, *, now: datetime) -> None:
+    """Let the worker remove it at its next turn: half a million rows take longer than a page should."""
+    _must_be_unused(index)
+    EmbeddingIndex.objects.filter(pk=index.pk).update(finished_at=now - KEPT)
+
+
+def _must_be_unused(index: EmbeddingIndex) -> None:
     if index.status in (Status.ACTIVE, Status.BUILDING, Status.PAUSED):
         raise NotPossible("It is in use. Only an index that was replaced, cancelled or failed can be removed.")
+
+
+def remove(index: EmbeddingIndex) -> int:
+    """Delete the passages of an index that does not answer; the number of them. The row stays as a record."""
+    _must_be_unused(index)
     embedding_indexes.drop_vector_index(index)
     removed = 0
     while some := list(Chunk.objects.filter(index=index).order_by().values_list("pk", flat=True)[:_REMOVED_AT_ONCE]):
@@ -199,6 +209,7 @@ def remove(index: EmbeddingIndex) -> int:
 
 
 def remove_old(*, now: datetime) -> None:
-    over = EmbeddingIndex.objects.filter(status__in=(Status.RETIRED, Status.CANCELLED, Status.FAILED), finished_at__lt=now - KEPT)
+    unused = (Status.RETIRED, Status.CANCELLED, Status.FAILED)
+    over = EmbeddingIndex.objects.filter(status__in=unused, finished_at__lte=now - KEPT)
     for index in over.filter(Exists(Chunk.objects.filter(index=OuterRef("pk")))):
         remove(index)

@@ -110,7 +110,8 @@ class EmbeddingIndexAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             reindexing.go_back(index)
             return "The indexing worker adds what came since; then this index answers again."
         if step == "remove":
-            return f"{reindexing.remove(index):,} passages of this index were removed."
+            reindexing.remove_soon(index, now=timezone.now())
+            return "The indexing worker removes its passages now."
         raise reindexing.NotPossible("This step is not known. Load the page again.")
 
     @staticmethod

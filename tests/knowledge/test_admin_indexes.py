@@ -6,8 +6,9 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
-from knowledge import embedding_indexes
+from knowledge import embedding_indexes, reindexing
 from knowledge.models import EmbeddingIndex
 from tests import factories
 
@@ -112,3 +113,11 @@ def test_a_stranger_sees_nothing() -> None:
     stranger = desk()
     index = EmbeddingIndex.objects.create(model="m", dimensions=48)
     assert stranger.get(reverse("admin:knowledge_embeddingindex_change", args=[index.pk])).status_code == 403
+
+
+def test_the_passages_of_an_index_that_is_not_used_are_left_to_the_worker_to_remove(operator: Client) -> None:
+    index = EmbeddingIndex.objects.create(model="m", dimensions=48, status=Status.CANCELLED)
+    take(operator, index, "remove")
+    index.refresh_from_db()
+    assert index.finished_at is not None
+    assert index.finished_at <= timezone.now() - reindexing.KEPT
