@@ -21,8 +21,8 @@ from knowledge.passages import Vectors
 
 # PostgreSQL's own text search configurations; other languages are matched word for word.
 _CONFIGURATIONS = {"en": "english", "hi": "hindi", "es": "spanish", "ta": "tamil", "ne": "nepali", "fr": "french"}
-# BM25 (Robertson and Zaragoza, 2009): saturation, length, and how often a word of the title or heading counts.
-SATURATION, LENGTH, TITLE, HEADING = 1.2, 0.75, 3.0, 2.0
+# BM25F (Robertson and Zaragoza, 2009): saturation, length of the text, how often a word of title or heading counts.
+SATURATION, LENGTH, TITLE, HEADING = 1.2, 0.75, 3.0, 1.0
 # Words of an average passage. A constant, so that the passages of one document do not depend on those of others;
 # passages have about one length anyway.
 AVERAGE_LENGTH = 75
@@ -44,13 +44,14 @@ SELECT f.lexeme, 0 FROM found f WHERE NOT EXISTS (SELECT FROM knowledge_term t W
 ORDER BY f.lexeme ON CONFLICT (lexeme) DO NOTHING
 """
 TERM_WEIGHTS = f"""
-    SELECT coalesce('{{' || string_agg(t.id || ':' || round((
-               f.often * {SATURATION + 1} / (f.often + {SATURATION} * ({1 - LENGTH} + {LENGTH} * l.words / {AVERAGE_LENGTH}.0))
-           )::numeric, 4), ',') || '}}/{PLACES}', '{{}}/{PLACES}')::sparsevec
-    FROM (SELECT greatest(sum(cardinality(x.positions)), 1)::float AS words FROM unnest(w.search) AS x) AS l,
+    SELECT coalesce(
+        '{{' || string_agg(t.id || ':' || round((f.often * {SATURATION + 1} / (f.often + {SATURATION}))::numeric, 4), ',')
+        || '}}/{PLACES}', '{{}}/{PLACES}')::sparsevec
+    FROM (SELECT {1 - LENGTH} + {LENGTH} * count(*) / {AVERAGE_LENGTH}.0 AS norm
+          FROM unnest(w.search) AS x, unnest(x.weights) AS p WHERE p NOT IN ('A', 'B')) AS l,
          unnest(w.search) AS u
          JOIN knowledge_term t ON t.lexeme = u.lexeme,
-         LATERAL (SELECT sum(CASE p WHEN 'A' THEN {TITLE} WHEN 'B' THEN {HEADING} ELSE 1 END)::float AS often
+         LATERAL (SELECT sum(CASE p WHEN 'A' THEN {TITLE} WHEN 'B' THEN {HEADING} ELSE 1 / l.norm END)::float AS often
                   FROM unnest(u.weights) AS p) AS f
 """
 _INSERT = f"""

@@ -1,10 +1,10 @@
 """Find the passages that answer a question: vectors and full text, fused by score, ties broken by id.
 
-    prepare   the question is read and embedded                        (the model; only in a worker)
-    words     its words, their document frequencies, the rarest first  (one statement)
-    found     the best of each half with the scores of both            (one statement)
-    ranked    one figure for each candidate                            (knowledge.ranking, pure)
-    filled    texts and sentence vectors of those that are returned    (one statement)
+    prepare   the question is read (knowledge.asking) and embedded      (the model; only in a worker)
+    words     its words, their document frequencies, the rarest first   (one statement)
+    found     the best of each half with the scores of both             (one statement, one for the titles' words)
+    ranked    one figure for each candidate                             (knowledge.ranking, pure)
+    filled    the texts of those that are returned, repeats left out    (one statement)
 
 Only citable documents and passages of the active embedding model take part.
 """
@@ -22,9 +22,9 @@ from django.conf import settings
 from django.db import connection
 from pgvector import HalfVector
 
-from knowledge import embedding_indexes, embeddings, indexing, ranking, vocabulary
-from knowledge.chunk_rows import PLACES, search_configuration
-from knowledge.models import Chunk, EmbeddingIndex
+from knowledge import asking, embedding_indexes, embeddings, indexing, ranking
+from knowledge.chunk_rows import PLACES, SATURATION, search_configuration
+from knowledge.models import Chunk, EmbeddingIndex, Term
 from knowledge.passages import Passage, Vectors
 from knowledge.ranking import Candidate, Ranked
 
@@ -38,13 +38,14 @@ FEWEST_WORDS = 3
 
 @dataclass(frozen=True)
 class Query:
-    """A question made ready. `vectors`: shape (n, dimensions), the whole question first."""
+    """A question made ready. `vectors`: shape (n, dimensions), the whole question first, then its short form if it has one."""
 
     question: str
-    # As its words are searched: with the guideline's words beside the everyday ones.
+    # As its words are searched: spelled right, and with the guideline's words beside the everyday ones.
     text: str
     vectors: Vectors
     index: EmbeddingIndex
+    language: str = "en"
 
     @property
     def vector(self) -> Vectors:
@@ -80,36 +81,59 @@ class _Word:
     passages: int
 
 
-def prepare(question: str) -> Query:
-    """Read and embed the question; loads the model."""
+def prepare(question: str, *, short: str | None = None, language: str = "en") -> Query:
+    """Read and embed the question; loads the model. `short`: a short form somebody made; else the rules make one."""
     index = embedding_indexes.active()
-    text = vocabulary.widened(question)
-    return Query(question, text, embeddings.embed([text], model=index.model), index)
+    reading = asking.read(question, index=index, language=language, short=short)
+    texts = [reading.text] if reading.short is None else [reading.text, reading.short]
+    return Query(question, reading.text, embeddings.embed(texts, model=index.model), index, language)
 
 
 def search(query: Query, *, filters: Filters | None = None, limit: int = 12) -> list[Passage]:
-    """The best passages, best first, near-repeats folded; `Passage.parts` says why each was found."""
-    return _filled(ranked(query, found(query, filters=filters)), query, limit)
+    """The best passages, best first, near-repeats left out; `Passage.parts` says why each was found."""
+    words = _words(query)
+    return _filled(_ranked(query, words, _found(query, words, filters or Filters())), query, limit)
 
 
 def found(query: Query, *, filters: Filters | None = None) -> list[Candidate]:
     """The best passages of each half, in no order, with the scores of both."""
-    filters = filters or Filters()
-    return _candidates(query, _words(query, filters), filters)
+    return _found(query, _words(query), filters or Filters())
 
 
 def ranked(query: Query, candidates: Sequence[Candidate]) -> list[Ranked]:
-    """The order in which they answer the question, near-repeats folded."""
-    return ranking.folded(ranking.rank(query.question, candidates))
+    """The order in which they answer the question."""
+    return _ranked(query, _words(query), candidates)
 
 
-def _words(query: Query, filters: Filters) -> list[_Word]:
+def _found(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
+    rows = _candidate_rows(query, words, filters)
+    rarity = _rarities({lexeme for row in rows for lexeme in row[6]}, query.index.counted)
+    return [
+        Candidate(
+            chunk=row[0],
+            document=row[1],
+            title=row[2],
+            heading=row[3],
+            cosines=tuple(map(float, row[4])),
+            text=float(row[5]),
+            title_words={lexeme: rarity.get(lexeme, 0.0) for lexeme in row[6]},
+        )
+        for row in rows
+    ]
+
+
+def _ranked(query: Query, words: Sequence[_Word], candidates: Sequence[Candidate]) -> list[Ranked]:
+    rarity = {word.lexeme: _rarity(word.passages, query.index.counted) for word in words}
+    return ranking.rank(ranking.Asked(query.text, rarity, (SATURATION + 1) * sum(rarity.values())), candidates)
+
+
+def _words(query: Query) -> list[_Word]:
     """The question's words that stand in some passage, the rarest first."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT t.id, t.lexeme, t.passages FROM unnest(to_tsvector(%s::text::regconfig, %s::text)) u"
             " JOIN knowledge_term t ON t.lexeme = u.lexeme ORDER BY t.passages, t.lexeme",
-            [search_configuration(filters.language or "en"), query.text],
+            [search_configuration(query.language), query.text],
         )
         return [_Word(*row) for row in cursor.fetchall()]
 
@@ -127,10 +151,16 @@ def _rarest(words: Sequence[_Word]) -> list[_Word]:
 
 def _weights(words: Sequence[_Word], passages: int) -> str:
     """The question as a sparse vector of inverse document frequencies (BM25's): its product with a passage is BM25."""
-    weights = {
-        word.term: math.log(1 + (max(passages, word.passages) - word.passages + 0.5) / (word.passages + 0.5)) for word in words
-    }
-    return "{" + ",".join(f"{term}:{weight:.4f}" for term, weight in weights.items()) + "}/" + str(PLACES)
+    return "{" + ",".join(f"{each.term}:{_rarity(each.passages, passages):.4f}" for each in words) + "}/" + str(PLACES)
+
+
+def _rarity(stands_in: int, passages: int) -> float:
+    return math.log(1 + (max(passages - stands_in, 0) + 0.5) / (stands_in + 0.5))
+
+
+def _rarities(lexemes: set[str], passages: int) -> dict[str, float]:
+    known = Term.objects.filter(lexeme__in=lexemes).values_list("lexeme", "passages")
+    return {lexeme: _rarity(stands_in, passages) for lexeme, stands_in in known}
 
 
 def _as_query(words: Sequence[_Word]) -> str:
@@ -175,7 +205,8 @@ WITH dense AS ({nearest}), lexical AS (
     WHERE c.search @@ %(words)s::tsquery AND {of_index} AND {citable}
     ORDER BY c.terms <#> %(weights)s::sparsevec, c.id LIMIT %(limit)s::int
 )
-SELECT c.id, c.document_id, d.title, d.topic, c.heading, c.position, ARRAY[{cosines}], -(c.terms <#> %(weights)s::sparsevec)
+SELECT c.id, c.document_id, d.title, c.heading, ARRAY[{cosines}], -(c.terms <#> %(weights)s::sparsevec),
+       tsvector_to_array(ts_filter(c.search, '{{a}}'))
 FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
 WHERE c.id IN (SELECT id FROM dense UNION SELECT id FROM lexical)
 """
@@ -191,15 +222,12 @@ def _values(query: Query, words: Sequence[_Word], filters: Filters) -> dict[str,
     }
 
 
-def _candidates(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
+def _candidate_rows(query: Query, words: Sequence[_Word], filters: Filters) -> list[Any]:
     values = _values(query, words, filters)
     rows = _rows(_statement(query, filters, exact=False), values)
     if len(rows) < CANDIDATES and _starved(query, filters, len(rows)):
         rows = _rows(_statement(query, filters, exact=True), values)
-    return [
-        Candidate(chunk, document, title, topic, heading, position, tuple(map(float, cosines)), float(text))
-        for chunk, document, title, topic, heading, position, cosines, text in rows
-    ]
+    return rows
 
 
 def _starved(query: Query, filters: Filters, rows: int) -> bool:
@@ -220,10 +248,15 @@ def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
 
 
 def _filled(order: Sequence[Ranked], query: Query, limit: int) -> list[Passage]:
-    best = order[:limit]
+    # Twice as many as are wanted, because some repeat a better one.
+    best = order[: 2 * limit]
     chunks = Chunk.objects.select_related("document").defer("embedding", "search", "terms", "document__text")
     rows = chunks.in_bulk([each.candidate.chunk for each in best])
-    pairs = [(each, rows[each.candidate.chunk]) for each in best if each.candidate.chunk in rows]
+    pairs: list[tuple[Ranked, Chunk]] = []
+    for each in best:
+        chunk = rows.get(each.candidate.chunk)
+        if chunk is not None and len(pairs) < limit and not ranking.repeats(chunk.text, [other.text for _, other in pairs]):
+            pairs.append((each, chunk))
     _fill_sentences([chunk for _, chunk in pairs], query.index)
     return [_passage(each, chunk) for each, chunk in pairs]
 

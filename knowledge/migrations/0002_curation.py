@@ -29,11 +29,13 @@ INSERT INTO knowledge_term (lexeme, passages) SELECT word, ndoc FROM ts_stat('SE
 """
 WEIGHTS = """
 UPDATE knowledge_chunk w SET terms = (
-    SELECT coalesce('{' || string_agg(t.id || ':' || round(
-               (f.often * 2.2 / (f.often + 1.2 * (0.25 + 0.75 * l.words / 75.0)))::numeric, 4), ',') || '}/1000000000', '{}/1000000000')::sparsevec
-    FROM (SELECT greatest(sum(cardinality(x.positions)), 1)::float AS words FROM unnest(w.search) AS x) AS l,
+    SELECT coalesce('{' || string_agg(t.id || ':' || round((f.often * 2.2 / (f.often + 1.2))::numeric, 4), ',') || '}/1000000000',
+                    '{}/1000000000')::sparsevec
+    FROM (SELECT 0.25 + 0.75 * count(*) / 75.0 AS norm
+          FROM unnest(w.search) AS x, unnest(x.weights) AS p WHERE p NOT IN ('A', 'B')) AS l,
          unnest(w.search) AS u JOIN knowledge_term t ON t.lexeme = u.lexeme,
-         LATERAL (SELECT sum(CASE p WHEN 'A' THEN 3.0 WHEN 'B' THEN 2.0 ELSE 1 END)::float AS often FROM unnest(u.weights) AS p) AS f)
+         LATERAL (SELECT sum(CASE p WHEN 'A' THEN 3.0 WHEN 'B' THEN 1.0 ELSE 1 / l.norm END)::float AS often
+                  FROM unnest(u.weights) AS p) AS f)
 """
 
 

@@ -174,7 +174,7 @@ def test_the_vector_index_is_used_by_the_search(library: list[Document]) -> None
     """The predicate must be written out: a parameter would hide it from the planner."""
     query = retrieval.prepare("water for a burn")
     statement = retrieval._statement(query, retrieval.Filters(), exact=False)
-    values = retrieval._values(query, retrieval._words(query, retrieval.Filters()), retrieval.Filters())
+    values = retrieval._values(query, retrieval._words(query), retrieval.Filters())
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute("SET LOCAL enable_sort = off")

@@ -7,12 +7,13 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
 from conversations import evidence
-from knowledge import embedding_indexes, embeddings, retrieval
+from knowledge import embedding_indexes, embeddings, indexing, ranking, retrieval
 from knowledge.models import Document, EmbeddingIndex
 from tests import factories
 from tests.fixtures import ChangeEnvironment
@@ -57,7 +58,8 @@ def test_the_same_question_finds_the_same_passages_in_the_same_order(library: Li
 
 @pytest.mark.django_db
 @pytest.mark.usefixtures("fake_embed")
-def test_equal_passages_are_ordered_by_their_key() -> None:
+def test_equal_passages_are_ordered_by_their_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "repeats", lambda *_: False)
     for number in range(4):
         factories.a_document("Flu", "Rest in bed.", slug=f"flu-{number}")
     found = retrieval.search(a_query("rest"))
@@ -142,3 +144,52 @@ def test_questions_outside_the_articles_are_declined(library: Library, capsys: p
 
 def test_every_labelled_article_ships(library: Library) -> None:
     assert {slug for each in QUESTIONS["answered"] for slug in each["articles"]} <= set(library.slugs.values())
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_passage_that_two_documents_print_comes_once() -> None:
+    text = "Rest in bed and drink plenty of water until the fever has gone for a whole day."
+    factories.a_document("Fever", text, slug="one")
+    factories.a_document("Fever", text.replace("plenty", "lots"), slug="two")
+    factories.a_document("Fever", "See a doctor when it lasts longer than three days.", slug="three")
+    assert len(retrieval.search(a_query("rest in a fever"))) == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_filter_that_leaves_little_still_finds_it_all() -> None:
+    """The scan of the vector index ends early; then the few that are left are compared one by one."""
+    for number in range(30):
+        factories.a_document(f"Fever {number}", f"Rest in bed for {number} days.", slug=f"en-{number}")
+    factories.a_document("ज्वर", "आराम करें और पानी पिएँ।", slug="hi-1", language="hi")
+    found = retrieval.search(a_query("rest"), filters=retrieval.Filters(language="hi"))
+    assert [each.title for each in found] == ["ज्वर"]
+    staff = factories.a_document("Dose", "Give it once.", slug="staff", audience="staff")
+    found = retrieval.search(a_query("rest"), filters=retrieval.Filters(audience="staff"))
+    assert [each.document for each in found] == [staff.pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_sentences_that_an_import_left_out_are_embedded_when_they_are_needed_and_kept() -> None:
+    document = factories.a_document("Fever", "Rest in bed. Drink water.")
+    document.chunks.update(sentence_vectors=b"")
+    (found,) = retrieval.search(a_query("rest"))
+    assert found.vectors.shape == (2, 384)
+    kept = document.chunks.get()
+    assert np.allclose(indexing.unpack(bytes(kept.sentence_vectors), 2), found.vectors, atol=1e-3)
+
+
+def test_a_rare_word_counts_more_than_a_common_one(library: Library) -> None:
+    """What ts_rank does not know: `get` stands in a quarter of the passages, `antivenom` in few."""
+    words = retrieval._words(a_query("get antivenom"))
+    assert [word.lexeme for word in words] == ["antivenom", "get"]
+    rare, common = (retrieval._rarity(word.passages, 414) for word in words)
+    assert rare > 2 * common
+
+
+def test_why_a_passage_was_found_adds_up_to_its_score(library: Library) -> None:
+    _, _, found = library.find(DENGUE)
+    assert dict(found[0].parts).keys() == {"meaning", "words", "topic", "section"}
+    assert dict(found[0].parts)["topic"] > ranking.TOPIC_WEIGHT / 2

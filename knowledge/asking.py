@@ -1,0 +1,77 @@
+"""A question as it is searched: misspelled names put right, the guideline's words beside the everyday ones, and a short
+form of a long message. Whatever is changed is added beside what the person wrote or close to it, never instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from uuid import UUID
+
+from django.db import connection
+
+from knowledge import condensing, embeddings, spelling, vocabulary
+from knowledge.chunk_rows import search_configuration
+from knowledge.models import EmbeddingIndex
+
+# Words of titles and headings, commonest first: the names a question can be put right with.
+_MOST_NAMES = 20_000
+
+
+@dataclass(frozen=True)
+class Reading:
+    text: str
+    # None where the question is short or nothing is gained.
+    short: str | None
+
+
+def read(question: str, *, index: EmbeddingIndex, language: str = "en", short: str | None = None) -> Reading:
+    """`short`: a short form made elsewhere; without one the rules make it for a long message."""
+    put_right = partial(_put_right, index=index, language=language)
+    if short is None and len(question.split()) > condensing.SHORT:
+        short = condensing.condensed(question, partial(_rarity, language=language))
+    return Reading(vocabulary.widened(put_right(question)), vocabulary.widened(put_right(short)) if short else None)
+
+
+def _put_right(text: str, *, index: EmbeddingIndex, language: str) -> str:
+    if not language.startswith("en"):
+        return text
+    lexicon = _lexicon(index.pk, index.model, index.counted)
+    suspects = spelling.suspects(text, lexicon=lexicon)
+    return spelling.corrected(text, unknown=_unknown(suspects, language), lexicon=lexicon) if suspects else text
+
+
+def _unknown(words: Sequence[str], language: str) -> set[str]:
+    """Those that no passage has in any form."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT w FROM unnest(%s::text[]) w WHERE NOT EXISTS ("
+            "SELECT FROM unnest(to_tsvector(%s::text::regconfig, w)) u JOIN knowledge_term t ON t.lexeme = u.lexeme)",
+            [list(words), search_configuration(language)],
+        )
+        return {word for (word,) in cursor.fetchall()}
+
+
+def _rarity(sentence: str, *, language: str) -> float:
+    """Higher the fewer passages have its rarest word."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT min(t.passages) FROM unnest(to_tsvector(%s::text::regconfig, %s::text)) u"
+            " JOIN knowledge_term t ON t.lexeme = u.lexeme WHERE t.passages > 0",
+            [search_configuration(language), sentence],
+        )
+        (fewest,) = cursor.fetchone()
+    return 1 / fewest if fewest else 0.0
+
+
+@lru_cache(maxsize=2)
+def _lexicon(index: UUID, model: str, counted: int) -> spelling.Lexicon:
+    """Read anew when the words were counted anew, so that a process learns the names of new documents."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT word FROM ts_stat($$SELECT to_tsvector('simple', title) FROM knowledge_document WHERE status <> 'retired'$$)"
+            " WHERE length(word) >= 4 AND word ~ '^[[:alpha:]]+$' ORDER BY ndoc DESC, word LIMIT %s",
+            [_MOST_NAMES],
+        )
+        names = tuple(word for (word,) in cursor.fetchall())
+    return spelling.Lexicon(names, embeddings.whole_words(model))
