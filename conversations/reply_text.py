@@ -48,19 +48,28 @@ def _joined(draft: Draft, text: str, *, addresses: bool = True) -> str:
     cited = [(number, each) for number, each in enumerate(draft.cited, 1) if f"[{number}]" in text]
     parts = [draft.preface, text]
     if cited:
-        parts += [replies.text("sources_heading", draft.language) + "\n" + _sources(cited, addresses), _disclaimer(draft)]
+        parts += [
+            replies.text("sources_heading", draft.language) + "\n" + _sources(cited, addresses, draft.language),
+            _disclaimer(draft),
+        ]
     return "\n\n".join(part for part in parts if part)
 
 
-def _sources(cited: list[tuple[int, Passage]], addresses: bool) -> str:
-    """One entry a document, with every number that stands for it."""
-    groups: dict[tuple[str, str], list[int]] = {}
+def _sources(cited: list[tuple[int, Passage]], addresses: bool, language: str) -> str:
+    """One entry a document, with every number that stands for it and the pages where the words stand."""
+    groups: dict[tuple[str, str], list[tuple[int, Passage]]] = {}
     for number, each in cited:
-        groups.setdefault((f"{each.title}, {each.publisher}".rstrip(", "), each.url), []).append(number)
+        groups.setdefault((f"{each.title}, {each.publisher}".rstrip(", "), each.url), []).append((number, each))
     return "\n".join(
-        f"{''.join(f'[{number}]' for number in numbers)} {name}" + (f"\n{url}" if url and addresses else "")
-        for (name, url), numbers in groups.items()
+        f"{''.join(f'[{number}]' for number, _ in entries)} {name}{_pages([each for _, each in entries], language)}"
+        + (f"\n{url}" if url and addresses else "")
+        for (name, url), entries in groups.items()
     )
+
+
+def _pages(passages: list[Passage], language: str) -> str:
+    pages = sorted({each.page for each in passages if each.page})
+    return ", " + replies.text("page", language, pages=", ".join(map(str, pages))) if pages else ""
 
 
 def _disclaimer(draft: Draft) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -118,3 +119,15 @@ def test_buttons_are_short_enough_in_every_language(language: str) -> None:
 def test_plain_text_keeps_within_the_limit_and_shows_no_preview() -> None:
     body = reply_text.plain("x" * 5_000)
     assert (len(body["text"]["body"]), body["text"]["preview_url"]) == (4_096, False)
+
+
+def test_a_source_with_pages_names_the_page_of_each_sentence_once() -> None:
+    guideline = a_passage("Malaria", page=7)
+    same = replace(guideline, page=3, chunk=uuid4())
+    draft = a_draft("Sleep under a net. [1]\nSee a doctor. [2]\nRest. [3]", cited=(guideline, same, guideline))
+    assert "[1][2][3] Malaria, WHO, page 3, 7\n" in words_of(draft)
+
+
+def test_the_page_is_named_in_the_language_of_the_reply() -> None:
+    draft = a_draft("पानी पिएँ। [1]", language="hi", cited=(a_passage("Malaria", page=7),))
+    assert "Malaria, WHO, पृष्ठ 7\n" in words_of(draft)
