@@ -20,7 +20,7 @@ from knowledge import encoder
 from knowledge.passages import Vectors
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
+    from sentence_transformers import CrossEncoder, SentenceTransformer
 
 BUNDLED = "all-MiniLM-L6-v2"
 _threads = 1
@@ -69,6 +69,12 @@ def count_tokens(texts: list[str], *, model: str | None = None) -> list[int]:
 def whole_words(model: str) -> frozenset[str]:
     """Words that the model's tokenizer knows whole, lower case: the common words of its language. Does not load torch."""
     return frozenset(word for word in _tokenizer(model).get_vocab() if word.isalpha() and word.islower())
+
+
+def pair_scores(question: str, texts: list[str], *, model: str) -> list[float]:
+    """How well each text answers the question, by a cross-encoder: higher is better, on that model's own scale."""
+    scores: Any = _cross_encoder(model).predict([(question, text) for text in texts], show_progress_bar=False)
+    return [float(score) for score in np.ravel(scores)]
 
 
 def warm_up() -> None:
@@ -132,6 +138,24 @@ def _library_model(name: str) -> SentenceTransformer:
             f"The embedding model {name} is not here and could not be fetched. "
             f"Set EMBEDDING_MODEL={BUNDLED}, or a folder that holds a sentence-transformers model."
         ) from error
+
+
+@lru_cache(maxsize=1)
+def _cross_encoder(name: str) -> CrossEncoder:
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    import torch
+    from sentence_transformers import CrossEncoder
+
+    torch.set_num_threads(1)
+    try:
+        loaded: CrossEncoder = CrossEncoder(name, device="cpu")
+        except OSError as error:
+        raise ModelNotFound(
+            f"The reranking model {name} is not here and could not be fetched. "
+            "Leave RERANKER_MODEL out, or name a folder that holds a cross-encoder."
+        ) from error
+    return loaded
 
 
 @lru_cache(maxsize=2)

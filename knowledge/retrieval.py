@@ -22,7 +22,7 @@ from django.conf import settings
 from django.db import connection
 from pgvector import HalfVector
 
-from knowledge import asking, embedding_indexes, embeddings, indexing, ranking
+from knowledge import asking, embedding_indexes, embeddings, indexing, ranking, reranking
 from knowledge.chunk_rows import PLACES, SATURATION, search_configuration
 from knowledge.models import Chunk, EmbeddingIndex, Term
 from knowledge.passages import Passage, Vectors
@@ -92,7 +92,13 @@ def prepare(question: str, *, short: str | None = None, language: str = "en") ->
 def search(query: Query, *, filters: Filters | None = None, limit: int = 12) -> list[Passage]:
     """The best passages, best first, near-repeats left out; `Passage.parts` says why each was found."""
     words = _words(query)
-    return _filled(_ranked(query, words, _found(query, words, filters or Filters())), query, limit)
+    best = _filled(_ranked(query, words, _found(query, words, filters or Filters())), query, max(limit, _reranked()))
+    return reranking.reranked(query.question, best)[:limit]
+
+
+def _reranked() -> int:
+    """How many passages the cross-encoder reads; none without one."""
+    return reranking.READ if settings.ENVIRONMENT.reranker_model else 0
 
 
 def found(query: Query, *, filters: Filters | None = None) -> list[Candidate]:
