@@ -150,7 +150,7 @@ def _cross_encoder(name: str) -> CrossEncoder:
     torch.set_num_threads(1)
     try:
         loaded: CrossEncoder = CrossEncoder(name, device="cpu")
-        except OSError as error:
+    except OSError as error:
         raise ModelNotFound(
             f"The reranking model {name} is not here and could not be fetched. "
             "Leave RERANKER_MODEL out, or name a folder that holds a cross-encoder."
