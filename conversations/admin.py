@@ -16,7 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.html import format_html
 
-from conversations import desk, lookup
+from conversations import desk, lookup, not_helpful
 from conversations.filters import OptedOutFilter, PersonFilter, TriageFilter, WaitingFilter
 from conversations.models import (
     Answer,
@@ -191,6 +191,10 @@ class AnswerAdmin(OfAPerson):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Answer]:
         rows: QuerySet[Answer] = super().get_queryset(request)
         return rows.annotate(cited=Count("citations"))
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(not_helpful.not_helpful)
+        return [path("not-helpful/", view, name="conversations_answer_not_helpful"), *super().get_urls()]
 
     def get_inlines(self, request: HttpRequest, obj: Answer | None) -> Any:
         return self.inlines if obj and obj.citations.exists() else ()

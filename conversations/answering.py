@@ -23,7 +23,7 @@ from conversations import compose, delivery, handover, reply_text, webhook
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from jeevo.ids import new_id
-from knowledge import indexing
+from knowledge import grouping, indexing
 from knowledge.models import UnansweredQuestion
 
 log = structlog.get_logger(__name__)
@@ -229,6 +229,8 @@ def _store(contact: Contact, draft: Draft) -> Answer:
             score=nearest.score if nearest else 0.0,
             nearest_id=nearest.document if nearest else None,
             answer_key=answer.pk,
+            vector=grouping.pack(draft.vector) if draft.vector is not None else "",
+            model=draft.embedding_model,
         )
     return answer
 

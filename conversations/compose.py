@@ -76,6 +76,8 @@ def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft
         passages=tuple(found),
         confidence=confidence,
         question=question,
+        vector=query.vector,
+        embedding_model=query.index.model,
         timings=timings,
     )
     if confidence < evidence.ENOUGH:

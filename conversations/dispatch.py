@@ -19,6 +19,7 @@ from conversations import answering, compose, contacts, delivery, handover, lang
 from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
 from conversations.triage import Level, Triage, triage
+from knowledge import trials
 
 log = structlog.get_logger(__name__)
 Status = InboundMessage.Status
@@ -172,6 +173,18 @@ def hand_out(*, now: datetime, publish: Publish) -> int:
     left = [key for key in keys if not publish(key)]
     Contact.objects.filter(pk__in=left).update(handed_at=None)
     return len(keys) - len(left)
+
+
+def hand_out_trials(*, now: datetime, publish: Publish, handed: dict[UUID, datetime]) -> int:
+    """Hand the keys of trials that staff wait for to the workers. `handed` remembers what is on its way: a key is handed
+    out again only when it may have been lost with the broker."""
+    waiting = trials.waiting(now=now)
+    for gone in handed.keys() - set(waiting):
+        del handed[gone]
+    due = [key for key in waiting if key not in handed or handed[key] < now - answering.HANDED_FOR]
+    taken = [key for key in due if publish(key)]
+    handed.update(dict.fromkeys(taken, now))
+    return len(taken)
 
 
 def send_unattended(*, now: datetime, publish: Publish, send_now: Send) -> int:

@@ -37,6 +37,7 @@ class Dispatcher:
         self.broker_back_at = 0.0
         self.last_sweep = 0.0
         self.last_expiry = 0.0
+        self.trials_handed: dict[UUID, datetime] = {}
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -62,6 +63,7 @@ class Dispatcher:
         dispatch.send_unattended(now=now, publish=self.publisher("conversations.send_message"), send_now=self.send_now)
         if time.monotonic() >= self.broker_back_at:
             dispatch.hand_out(now=now, publish=self.publisher("conversations.answer_contact"))
+            dispatch.hand_out_trials(now=now, publish=self.publisher("conversations.run_trial"), handed=self.trials_handed)
         if time.monotonic() - self.last_sweep > SWEEP_SECONDS:
             self.last_sweep = time.monotonic()
             dispatch.sweep(now=now)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from conversations.validation import Removed
-from knowledge.passages import Passage
+from knowledge.passages import Passage, Vectors
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class Draft:
     model: str = ""
     prompt_version: str = ""
     question: str = ""
+    # The question as it was searched, and the embedding model that made it.
+    vector: Vectors | None = field(default=None, repr=False, compare=False)
+    embedding_model: str = ""
     handover: str = ""
     preface: str = ""
     buttons: bool = False

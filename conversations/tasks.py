@@ -7,9 +7,11 @@ from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_init, worker_process_init
+from django.utils import timezone
 
-from conversations import answering, compose, delivery
-from knowledge import embeddings
+from conversations import answering, compose, delivery, trials
+from knowledge import embeddings, unanswered
+from knowledge import trials as all_trials
 
 # Set by whoever starts the worker; the indexing lane loads the model when it first needs it, and operations never.
 _WITH_MODEL = ("worker-answers",)
@@ -23,6 +25,21 @@ def answer_contact(key: str) -> None:
 @shared_task(name="conversations.send_message")
 def send_message(key: str) -> None:
     delivery.send(UUID(key))
+
+
+@shared_task(name="conversations.run_trial")
+def run_trial(key: str) -> None:
+    trials.run(UUID(key), now=timezone.now())
+
+
+@shared_task(name="conversations.forget_trials")
+def forget_trials() -> None:
+    all_trials.forget_old(now=timezone.now())
+
+
+@shared_task(name="conversations.fill_question_vectors")
+def fill_question_vectors() -> None:
+    unanswered.fill_vectors()
 
 
 @worker_init.connect

@@ -149,9 +149,17 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "health_check_interval": 10,
 }
+# Besides each app's `tasks`.
+CELERY_IMPORTS = ("knowledge.import_tasks",)
 CELERY_BEAT_SCHEDULE = {
     # A run that finds nothing is one indexed query; one that nobody takes in time is dropped.
     "Index documents that wait": {"task": "knowledge.index_due", "schedule": 15.0, "options": {"expires": 15}},
+    "Read files that were brought": {"task": "knowledge.import_due", "schedule": 15.0, "options": {"expires": 15}},
+    "Forget refused files a week old": {
+        "task": "knowledge.forget_import_files",
+        "schedule": 86400.0,
+        "options": {"expires": 3600},
+    },
     "Go on with a new embedding index": {"task": "knowledge.reindex_due", "schedule": 15.0, "options": {"expires": 15}},
     # Questions from before a change of the embedding model are grouped by meaning again.
     "Place unanswered questions": {"task": "conversations.fill_question_vectors", "schedule": 300.0, "options": {"expires": 300}},
@@ -220,12 +228,40 @@ if ENVIRONMENT.behind_proxy:
 SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]
 # The webhook refuses above its own limit of 3 MB, with 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
+# The import page takes files by handlers of its own, up to UPLOAD_LIMIT_MB; no other page has use for one.
+FILE_UPLOAD_HANDLERS = ["knowledge.uploads.NoFiles"]
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
+    # Every token of an account together. A question costs a worker's time; reading costs a query.
+    "DEFAULT_THROTTLE_RATES": {"read": "300/min", "search": "60/min", "ask": "20/min"},
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # No address takes ?format=: there is one.
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Jeevo",
+    "DESCRIPTION": (
+        "Reads the documents of this helpline, searches them, and asks as a patient would. Answers are general health"
+        " information from the documents that its clinicians published, and no diagnosis. Every address needs a token:"
+        " `manage.py api_token NAME` makes one."
+    ),
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "TAGS": [{"name": "Search"}, {"name": "Ask"}, {"name": "Documents"}],
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "PREPROCESSING_HOOKS": ["knowledge.api_schema.ours"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "knowledge.api_schema.finished"],
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentStatus": "knowledge.models.Document.Status",
+        "AnswerKind": "conversations.models.Answer.Kind",
+        "OpenStatus": ["waiting", "running"],
+        "DoneStatus": ["done"],
+    },
 }
 
 LOGGING = logging.configuration(level=ENVIRONMENT.log_level)

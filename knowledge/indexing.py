@@ -110,7 +110,7 @@ def index_all(documents: Sequence[Document], *, sentences: bool = True) -> int:
 
 
 def _indexed(document: Document) -> None:
-    document.status = Status.PUBLISHED if document.reviewed_at is not None else Status.IN_REVIEW
+    document.status = Status.RETIRED if document.retired_at else Status.PUBLISHED if document.reviewed_at else Status.IN_REVIEW
     document.indexed_at, document.reason = timezone.now(), ""
     Document.objects.filter(pk=document.pk).update(
         status=document.status, indexed_at=document.indexed_at, reason="", updated_at=document.indexed_at

@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_datetime
 
 from conversations import handover, whatsapp
 from conversations.models import Answer, Citation, Handover, InboundMessage, OutboundMessage
+from knowledge import freshness
 from knowledge.models import Chunk, Document, UnansweredQuestion
 from operations.phrases import count, lasted, the
 
@@ -202,7 +203,7 @@ def unanswered_questions(_: datetime) -> Tile:
     )
 
 
-def knowledge(_: datetime) -> Tile:
+def knowledge(now: datetime) -> Tile:
     """What may be cited now, and whether a clinician has read it."""
     starter = Q(origin=Document.Origin.STARTER, reviewed_at__isnull=True)
     found = (
@@ -210,27 +211,30 @@ def knowledge(_: datetime) -> Tile:
         .order_by()
         .aggregate(number=Count("pk"), unreviewed=Count("pk", filter=starter), indexed=Max("indexed_at"))
     )
-    passages = Chunk.objects.filter(document__in=Document.objects.citable()).order_by().count()
+    passages = Chunk.objects.filter(document__in=Document.objects.citable(), index__status="active").order_by().count()
+    stale = freshness.stale_count(now)
     return Tile(
         "Knowledge",
         f"{found['number']:,}",
         "document" if found["number"] == 1 else "documents",
-        _knowledge_said(passages, found["unreviewed"]),
-        "good" if passages else "breached",
+        _knowledge_said(passages, found["unreviewed"], stale),
+        "breached" if not passages else "at_risk" if stale else "good",
         since=found["indexed"],
         since_label="last indexed",
-        href=reverse("admin:knowledge_document_changelist"),
-        link="Documents",
+        href=reverse("admin:knowledge_document_stale" if stale else "admin:knowledge_document_changelist"),
+        link="Documents to confirm" if stale else "Documents",
         permission="knowledge.view_document",
     )
 
 
-def _knowledge_said(passages: int, unreviewed: int) -> str:
+def _knowledge_said(passages: int, unreviewed: int, stale: int) -> str:
     if not passages:
         return "Nothing can be cited yet: every question is declined until a document is indexed."
     said = f"{count(passages, 'passage', 'passages')} can be cited."
     if unreviewed:
         said += f" No clinician has reviewed {count(unreviewed, 'starter article', 'starter articles')} of them yet."
+    if stale:
+        said += f" {count(stale, 'document is', 'documents are')} due to be confirmed by a clinician."
     return said
 
 

@@ -14,7 +14,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 
-from knowledge import starter
+from knowledge import roles, starter
 
 # Any constant will do, as long as every starter uses the same one.
 _LOCK = 7_233_861
@@ -22,10 +22,11 @@ Say = Callable[[str], None]
 
 
 def prepare(*, say: Say) -> None:
-    """Tables under a lock, the cache and only the cache cleared, the first account, the starter articles registered."""
+    """Tables under a lock, the roles, the first account, the starter articles, the cache and only the cache cleared."""
     with migration_lock():
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
+        roles.ensure()
         first_account(say=say)
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from knowledge.admin import documents, indexes, questions
+from knowledge.admin import documents, evaluations, golden, imports, indexes, passages, questions, trials
 
-__all__ = ["documents", "indexes", "questions"]
+__all__ = ["documents", "evaluations", "golden", "imports", "indexes", "passages", "questions", "trials"]

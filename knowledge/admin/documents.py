@@ -1,178 +1,180 @@
-"""Documents in the console: what may be cited, and who reviewed it.
+"""Documents in the console: the list, the form to write one, and the addresses of the pages around them.
 
-A document is written once and then reviewed: its words do not change under a review. Publishing needs
-a named person other than the one who uploaded it.
+A document is written once and then reviewed: its words do not change under a review. Its own page is
+`review_pages`, the pages about all of them are `curation_pages`.
 """
 
 from __future__ import annotations
 
 import hashlib
 from typing import Any
+from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
-from django.urls import reverse
+from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.html import format_html
 
-from knowledge import review
-from knowledge.admin.parts import ReadOnly, actor, ago
-from knowledge.models import Chunk, Document
+from knowledge import freshness, review, unanswered
+from knowledge.admin import curation_pages, originals, review_pages, steps
+from knowledge.admin.filters import DueFilter, FlagFilter, ReviewFilter
+from knowledge.admin.parts import actor
+from knowledge.models import Chunk, Document, EmbeddingIndex
 
 
-class ReviewFilter(admin.SimpleListFilter):
-    title = "review"
-    parameter_name = "review"
+class Documents(ChangeList):
+    """Counts the passages of the rows that are shown, not of all that could be."""
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("no", "No clinician has reviewed it"), ("yes", "Reviewed")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(reviewed_at__isnull=self.value() == "no") if self.value() else queryset
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        active = EmbeddingIndex.objects.filter(status=EmbeddingIndex.Status.ACTIVE)
+        rows = Chunk.objects.filter(index__in=active, document__in=[each.pk for each in self.result_list]).order_by()
+        counts = dict(rows.values_list("document").annotate(number=Count("pk")))
+        for each in self.result_list:
+            each.chunk_count = counts.get(each.pk, 0)
 
 
 @admin.register(Document)
 class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("title", "publisher", "status", "reviewed", "passages", "indexed", "language")
-    list_filter = ("status", ReviewFilter, "origin", "language")
-    search_fields = ("title", "publisher", "topic", "url")
-    search_help_text = "Words of the title, the publisher, the topic or the address."
+    list_display = ("name", "state", "checked", "passages")
+    list_filter = ("status", DueFilter, ReviewFilter, FlagFilter, "origin", "language", "audience")
+    list_select_related = ("reviewed_by", "confirmed_by")
+    search_fields = ("title", "publisher", "topic", "url", "file_name")
+    search_help_text = "Words of the title, the publisher, the topic, the address or the file's name."
     show_facets = admin.ShowFacets.ALWAYS
     list_per_page = 50
-    actions = ("publish", "retire")
+    actions = ("publish", "retire", "confirm")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-    empty_state = "No document is here yet. Starter articles come with the first start; add your own with the button above."
-    add_fields = ("title", "publisher", "url", "licence", "language", "audience", "topic", "text")
-    fieldsets = (
-        (None, {"fields": ("title", "publisher", "link", "status", "reviewed_by", "reviewed_at")}),
-        ("What will be cited", {"fields": ("cited",), "classes": ("wide", "plain")}),
-        (
-            "About it",
-            {
-                "fields": (
-                    "topic",
-                    "language",
-                    "audience",
-                    "origin",
-                    "licence",
-                    "uploaded_by",
-                    "created_at",
-                    "indexed_at",
-                )
-            },
-        ),
-        ("Checked against", {"fields": ("checked",), "classes": ("collapse", "plain")}),
-    )
+    empty_state = "No document is here yet. Import files, or write one, with the buttons above."
+    fields = ("title", "publisher", "url", "licence", "language", "audience", "topic", "text", "supersedes")
+    change_list_template = "admin/knowledge/document/change_list.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        rows: QuerySet[Document] = super().get_queryset(request)
-        return rows.select_related("reviewed_by").annotate(chunk_count=Count("chunks"))
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own: dict[str, tuple[Any, str]] = {
+            "stale/": (curation_pages.stale, "stale"),
+            "coverage/": (curation_pages.coverage, "coverage"),
+            "<uuid:key>/history/": (review_pages.history, "history"),
+            "<uuid:key>/golden/": (review_pages.test_golden, "golden"),
+            "<uuid:key>/original/": (originals.download, "original"),
+            "<uuid:key>/page/<int:page>.png": (originals.page_picture, "page"),
+            "<uuid:key>/step/<slug:name>/": (review_pages.step, "step"),
+        }
+        return [
+            *(path(address, view(page), name=f"knowledge_document_{name}") for address, (page, name) in own.items()),
+            *super().get_urls(),
+        ]
 
-    def get_fieldsets(self, request: HttpRequest, obj: Document | None = None) -> Any:
-        return self.fieldsets if obj else ((None, {"fields": self.add_fields}),)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Document | None = None) -> Any:
-        return [name for _, options in self.fieldsets for name in options["fields"]] if obj else ()
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        try:
+            key = UUID(object_id)
+        except ValueError as error:
+            raise Http404 from error
+        return review_pages.page(request, key)
 
     def has_delete_permission(self, request: HttpRequest, obj: Document | None = None) -> bool:
         """Retired, never deleted: an answer given in March must be explainable in November."""
         return False
 
-    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
-        if change:
-            return  # its words are what was reviewed; the buttons below are steps of their own
-        obj.uploaded_by = actor(request)
-        obj.content_hash = hashlib.sha256(obj.text.encode()).hexdigest()
-        super().save_model(request, obj, form, change)
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(review.PUBLISH)
 
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        return super().log_change(request, obj, message) if message else None
+    # The list
 
-    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        nothing_to_save = {
-            "show_save": False,
-            "show_save_and_continue": False,
-            "show_save_and_add_another": False,
-        }
-        document = self.get_object(request, object_id)
-        can_review = document is not None and self.has_change_permission(request, document)
-        extra = {**nothing_to_save, "can_review": can_review, **(extra_context or {})}
-        return super().change_view(request, object_id, form_url, extra)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        rows: QuerySet[Document] = super().get_queryset(request)
+        return rows.defer("text", "sources")
 
-    def response_change(self, request: HttpRequest, obj: Document) -> HttpResponse:
-        for name, step in (("_publish", self.publish), ("_retire", self.retire)):
-            if name in request.POST:
-                step(request, Document.objects.filter(pk=obj.pk))
-        return redirect(reverse("admin:knowledge_document_change", args=[obj.pk]))
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return Documents
 
-    @admin.action(description="Publish: I have reviewed it", permissions=["change"])
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        due = {"stale_count": freshness.stale_count(timezone.now())}
+        return super().changelist_view(request, {**due, **(extra_context or {})})
+
+    @admin.display(description="document", ordering="title")
+    def name(self, document: Document) -> str:
+        return render_to_string("admin/knowledge/document/name.html", {"document": document})
+
+    @admin.display(ordering="status")
+    def state(self, document: Document) -> str:
+        state = steps.state_of(document, now=timezone.now())
+        return render_to_string("admin/knowledge/state.html", {"state": state, "document": document})
+
+    @admin.display(ordering="reviewed_at")
+    def checked(self, document: Document) -> str:
+        return render_to_string("admin/knowledge/checked.html", {"document": document})
+
+    @admin.display
+    def passages(self, document: Document) -> Any:
+        return document.chunk_count  # type: ignore[attr-defined]
+
+    @admin.action(description="Publish: I have reviewed them", permissions=["publish"])
     def publish(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        now = timezone.now()
-        self._each(request, queryset, lambda each: review.publish(each, by=actor(request), now=now), "published")
+        self._each(request, queryset, steps.PUBLISH)
 
-    @admin.action(description="Retire: no longer cite it", permissions=["change"])
+    @admin.action(description="Retire: no longer cite them", permissions=["publish"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        self._each(request, queryset, review.retire, "retired")
+        self._each(request, queryset, steps.RETIRE)
 
-    def _each(self, request: HttpRequest, queryset: QuerySet[Document], step: Any, done: str) -> None:
+    @admin.action(description="Confirm: they are still right", permissions=["publish"])
+    def confirm(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
+        self._each(request, queryset, steps.CONFIRM)
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Document], step: steps.Step) -> None:
         count = 0
         for document in queryset:
             try:
-                step(document)
-                self.log_change(request, document, done.capitalize())
+                step.take(document, by=actor(request), now=timezone.now())
                 count += 1
             except review.NotAllowed as problem:
                 self.message_user(request, f"{document.title}: {problem}", messages.ERROR)
         if count:
-            self.message_user(request, f"{count} {'document' if count == 1 else 'documents'} {done}.", messages.SUCCESS)
+            self.message_user(request, f"{count} {'document' if count == 1 else 'documents'} {step.done}.", messages.SUCCESS)
 
-    @admin.display(ordering="reviewed_at")
-    def reviewed(self, document: Document) -> str:
-        return f"by {document.reviewed_by}" if document.reviewed_by else "Not reviewed"
+    # A document that is typed
 
-    @admin.display(ordering="chunk_count")
-    def passages(self, document: Document) -> Any:
-        return document.chunk_count  # type: ignore[attr-defined]
+    def get_changeform_initial_data(self, request: HttpRequest) -> Any:
+        """`?supersedes=` begins a new version with the old one's words."""
+        old = _old(request)
+        if old is None:
+            return super().get_changeform_initial_data(request)
+        new = review.new_version_of(old)
+        return {name: getattr(new, name) for name in self.fields if name not in ("text", "supersedes")} | {
+            "text": old.text,
+            "supersedes": old.pk,
+        }
 
-    @admin.display(ordering="indexed_at")
-    def indexed(self, document: Document) -> str:
-        return ago(document.indexed_at)
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Written into the form by the link on the old one's page; a list of 16,000 documents helps nobody."""
+        if db_field.name != "supersedes":
+            return super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return forms.ModelChoiceField(Document.objects.all(), required=False, widget=forms.HiddenInput, label="")
 
-    @admin.display(description="address")
-    def link(self, document: Document) -> str:
-        if not document.url:
-            return "-"
-        return format_html('<a href="{}" rel="noreferrer noopener">{}</a>', document.url, document.url)
+    def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
+        obj.uploaded_by = actor(request)
+        obj.content_hash = hashlib.sha256(obj.text.encode()).hexdigest()
+        obj._change_reason = "wrote it"  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+        unanswered.promise(obj, unanswered.keys_in(request.GET.get("answers", "")))
 
-    @admin.display(description="passages")
-    def cited(self, document: Document) -> str:
-        chunks = document.chunks.defer("embedding", "sentence_vectors", "search", "terms")
-        return render_to_string("admin/knowledge/passages.html", {"chunks": chunks, "document": document})
-
-    @admin.display(description="sources read")
-    def checked(self, document: Document) -> str:
-        return (
-            render_to_string("admin/knowledge/sources.html", {"sources": document.sources}) if document.sources else "none named"
-        )
+    def response_add(self, request: HttpRequest, obj: Document, post_url_continue: str | None = None) -> HttpResponse:
+        review_pages.wake_index()
+        self.message_user(request, "It is here. Its passages appear below as soon as they are made.", messages.SUCCESS)
+        return redirect("admin:knowledge_document_change", obj.pk)
 
 
-@admin.register(Chunk)
-class ChunkAdmin(ReadOnly):
-    list_display = ("beginning", "heading", "document", "position")
-    list_filter = ("document__status", "document__language")
-    list_select_related = ("document",)
-    search_fields = ("text", "heading", "document__title")
-    search_help_text = "Words of the passage, its heading or its document."
-    empty_state = "No passage is here yet. Passages appear when a document is indexed."
-    fields = ("document", "position", "heading", "page", "text", "index")
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Chunk]:
-        return super().get_queryset(request).defer("embedding", "sentence_vectors", "search", "terms")
-
-    @admin.display(description="passage")
-    def beginning(self, chunk: Chunk) -> str:
-        return chunk.text if len(chunk.text) <= 90 else chunk.text[:90].rsplit(" ", 1)[0] + " …"
+def _old(request: HttpRequest) -> Document | None:
+    key = request.GET.get("supersedes", "")
+    try:
+        return Document.objects.filter(pk=key).first() if key else None
+    except ValidationError:
+        return None

@@ -70,6 +70,16 @@ def test_a_reviewed_document_stays_published_when_it_is_indexed_again() -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_retired_document_stays_retired_when_it_is_indexed_again() -> None:
+    staff, now = factories.staff(), timezone.now()
+    document = a_document(reviewed_by=staff, reviewed_at=now, retired_by=staff, retired_at=now)
+    indexing.index(document)
+    document.refresh_from_db()
+    assert document.status == Status.RETIRED
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("text", ["", "   \n", "## Only a heading"])
 def test_a_document_without_text_fails_with_a_reason(text: str) -> None:
     document = a_document(text)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from knowledge import chunking, review, starter, tasks
 from knowledge.models import Chunk, Document
-from tests import factories
+from tests.knowledge import people
 
 ARTICLES = sorted(starter.FOLDER.glob("*.md"))
 Status = Document.Status
@@ -117,7 +117,7 @@ def test_a_changed_article_is_indexed_again_and_its_old_passages_serve_until_the
 def test_an_article_a_clinician_published_is_left_alone(folder: Path) -> None:
     starter.load(folder)
     tasks.index_due()
-    review.publish(the_article(), by=factories.staff(), now=timezone.now())
+    review.publish(the_article(), by=people.reviewer(), now=timezone.now())
     (folder / "hiccups.md").write_text(ARTICLE.replace("cold water", "warm milk"))
     assert starter.load(folder).unchanged == 1
     assert "cold water" in the_article().text
@@ -129,7 +129,7 @@ def test_an_article_a_clinician_published_is_left_alone(folder: Path) -> None:
 def test_an_article_a_clinician_retired_does_not_come_back(folder: Path) -> None:
     starter.load(folder)
     tasks.index_due()
-    review.retire(the_article())
+    review.retire(the_article(), by=people.reviewer(), now=timezone.now())
     (folder / "hiccups.md").write_text(ARTICLE.replace("cold water", "warm milk"))
     assert starter.load(folder).unchanged == 1
     assert the_article().status == Status.RETIRED

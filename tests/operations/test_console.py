@@ -299,3 +299,13 @@ def test_moments_are_read_in_each_form_they_come_in() -> None:
     assert figures._moment(None) is None
     assert figures._moment("yesterday") is None
     assert isinstance(figures.midnight(NOW), datetime)
+
+
+def test_documents_that_are_due_to_be_confirmed_are_said_and_linked(environment: ChangeEnvironment) -> None:
+    reviewer = factories.staff()
+    document = factories.a_document("Fever", "Drink water.", status="published", reviewed_by=reviewer, reviewed_at=NOW)
+    assert figures.knowledge(NOW).state == "good"
+    tile = figures.knowledge(NOW + timedelta(days=document.confirm_every_days + 1))
+    assert tile.state == "at_risk"
+    assert "1 document is due to be confirmed by a clinician." in tile.said
+    assert tile.href == reverse("admin:knowledge_document_stale")

@@ -1,0 +1,40 @@
+"""The API of the running program: its page in a real browser, and a search that a worker does while the caller waits."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from jeevo.environment import ROOT
+from tests.stack import Stack
+
+pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(240)]
+
+
+def test_the_page_of_the_api_is_drawn_under_the_strict_policy(page: Page, stack: Stack) -> None:
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    for width in (1280, 360):
+        page.set_viewport_size({"width": width, "height": 760})
+        page.goto(stack.console.replace("admin/", "api/v1/docs/"))
+        page.get_by_role("button", name="Find the passages for a question").first.click()
+        expect(page.get_by_text("What was found, best first.").first).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "the page scrolls sideways"
+    assert faults == []
+
+
+def test_a_program_with_a_token_searches_and_asks(stack: Stack) -> None:
+    words = [sys.executable, "manage.py", "api_token", "admin"]
+    token = subprocess.run(words, cwd=ROOT, env=stack.variables, capture_output=True, text=True, check=True).stdout.strip()
+    with httpx.Client(
+        base_url=stack.console.replace("admin/", "api/v1/"), headers={"Authorization": f"Token {token}"}, timeout=10
+    ) as api:
+        found = api.post("search/", json={"question": "How do I bring down a fever in a child?"})
+        said = api.post("ask/", json={"question": "My father has crushing chest pain and cannot breathe"})
+    assert (found.status_code, "ever" in found.json()["passages"][0]["title"]) == (200, True)
+    assert (said.json()["kind"], "112" in said.json()["text"]) == ("emergency", True)
