@@ -20,13 +20,15 @@ from conversations.models import Answer, Handover, InboundMessage
 from conversations.questions import Sort, sort
 from conversations.triage import Level, triage
 from conversations.validation import Claim
-from knowledge import embeddings, retrieval, vocabulary
+from knowledge import condensing, embeddings, retrieval, vocabulary
 from knowledge.passages import Passage, Vectors
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Kind = Answer.Kind
 UNDERSTOOD = ("en",)
+# Of the model's deadline, for a one-line form of a long message.
+CONDENSE_SECONDS = 4.0
 
 
 def for_burst(messages: Sequence[InboundMessage], *, country: str, default_language: str) -> Draft:
@@ -66,7 +68,8 @@ def _not_our_language(spoken: str, country: str, *, urgent: bool) -> Draft:
 def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft:
     """Evidence, then words for it: generated when a model is on and every claim holds, else extracted, else declined."""
     timings: dict[str, int] = {}
-    query = _timed(timings, "embed", lambda: retrieval.prepare(question))
+    short = _timed(timings, "condense", lambda: _short_form(question)) if _may_condense(question) else None
+    query = _timed(timings, "embed", lambda: retrieval.prepare(question, short=short))
     found = _timed(timings, "search", lambda: retrieval.search(query))
     confidence = evidence.confidence(query.text, found)
     base = Draft(
@@ -86,13 +89,25 @@ def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft
     return written or _timed(timings, "extract", partial(_extracted, base, query, found))
 
 
+def _may_condense(question: str) -> bool:
+    return len(question.split()) > condensing.SHORT and llm.is_on()
+
+
+def _short_form(question: str) -> str | None:
+    """A long message in one line by the model, for the search alone; None leaves it to the rules."""
+    try:
+        line = llm.complete(prompts.CONDENSE, prompts.message(question), seconds=CONDENSE_SECONDS).text.strip().splitlines()[0]
+    except llm.ModelError as error:
+        log.info("condensing by rules", reason=error.reason)
+        return None
+    return line if 2 <= len(line.split()) <= 40 else None
+
+
 def _generated(base: Draft, query: retrieval.Query, found: Sequence[Passage], timings: dict[str, int]) -> Draft | None:
     """A validated model answer, or None: then the sources speak for themselves."""
     found = found[:6]
     try:
-        completion = llm.complete(
-            prompts.SYSTEM, prompts.user(query.question, found), seconds=settings.ENVIRONMENT.groq.deadline_seconds
-        )
+        completion = llm.complete(prompts.SYSTEM, prompts.user(query.question, found), seconds=_seconds_left(timings))
     except llm.ModelError as error:
         log.info("answering without the model", reason=error.reason)
         return None
@@ -109,6 +124,11 @@ def _generated(base: Draft, query: retrieval.Query, found: Sequence[Passage], ti
         list(verdict.kept),
         found,
     )
+
+
+def _seconds_left(timings: dict[str, int]) -> float:
+    """What condensing took is no longer there for writing: the person waits for both."""
+    return max(1.0, settings.ENVIRONMENT.groq.deadline_seconds - timings.get("condense", 0) / 1000)
 
 
 def _as(query: retrieval.Query) -> Callable[[list[str]], Vectors]:

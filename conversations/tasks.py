@@ -7,10 +7,11 @@ from uuid import UUID
 
 from celery import shared_task
 from celery.signals import worker_init, worker_process_init
+from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from conversations import answering, compose, delivery, trials
-from knowledge import embeddings, unanswered
+from knowledge import embedding_indexes, embeddings, unanswered
 from knowledge import trials as all_trials
 
 # Set by whoever starts the worker; the indexing lane loads the model when it first needs it, and operations never.
@@ -47,8 +48,18 @@ def load_model(**_: object) -> None:
     """The model is loaded once by the worker and shared by the processes it forks: a process that died is replaced
     in milliseconds, and the weights are in memory once."""
     if os.environ.get("JEEVO_PROCESS") in _WITH_MODEL:
-        embeddings.warm_up()
+        embeddings.warm_up(_model_in_use())
         compose.warm_up()
+
+
+def _model_in_use() -> str:
+    try:
+        return embedding_indexes.current_model()
+    except DatabaseError:
+        return embeddings.model_name()
+    finally:
+        # A connection does not survive the fork that follows.
+        connections.close_all()
 
 
 @worker_process_init.connect

@@ -77,9 +77,9 @@ def pair_scores(question: str, texts: list[str], *, model: str) -> list[float]:
     return [float(score) for score in np.ravel(scores)]
 
 
-def warm_up() -> None:
+def warm_up(model: str | None = None) -> None:
     """Load the model and run it once, so that the first question does not wait for it."""
-    embed(["fever"])
+    embed(["fever"], model=model)
 
 
 def set_threads() -> None:

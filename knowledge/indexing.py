@@ -112,7 +112,8 @@ def index_all(documents: Sequence[Document], *, sentences: bool = True) -> int:
 def _indexed(document: Document) -> None:
     document.status = Status.RETIRED if document.retired_at else Status.PUBLISHED if document.reviewed_at else Status.IN_REVIEW
     document.indexed_at, document.reason = timezone.now(), ""
-    Document.objects.filter(pk=document.pk).update(
+    # A record that was rewritten in the meantime waits for its turn with the new text.
+    Document.objects.filter(pk=document.pk, content_hash=document.content_hash).update(
         status=document.status, indexed_at=document.indexed_at, reason="", updated_at=document.indexed_at
     )
 

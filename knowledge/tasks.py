@@ -29,12 +29,12 @@ def index_due() -> None:
     while batch := indexing.claim_some(TOGETHER, now=timezone.now()):
         some = True
         for group in indexing.groups(batch):
-            _index(group)
+            index_group(group)
     if some:
         indexing.recount()
 
 
-def _index(documents: Sequence[Document]) -> None:
+def index_group(documents: Sequence[Document]) -> None:
     """A fault of one document is recorded on it, and the others go on."""
     try:
         count = indexing.index_all(documents, sentences=not documents[0].key)
@@ -45,7 +45,7 @@ def _index(documents: Sequence[Document]) -> None:
     except Exception as error:
         if len(documents) > 1:
             for document in documents:
-                _index([document])
+                index_group([document])
             return
         log.exception("document could not be indexed", document=str(documents[0].pk))
         reason = f"The text could not be indexed ({type(error).__name__}). Check the document, then add it again."

@@ -19,7 +19,8 @@ LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
 PURE = {
     *(f"conversations.{name}" for name in ["webhook", "triage", "language", "questions", "extractive", "validation", "evidence"]),
     *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
-    *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages"]),
+    *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
+    *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
 HTTP_CLIENTS = {"httpx", "groq", "requests", "urllib3", "aiohttp"}
 MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm"}

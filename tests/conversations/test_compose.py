@@ -271,6 +271,41 @@ def test_the_model_sees_the_question_and_passages_and_nothing_else(library: Libr
     assert "wamid" not in prompt
 
 
+LONG = (
+    "Hello doctor, my name is Asha and I am 34 years old. I work in an office in the city and I am often tired. My little son "
+    "has had fever since yesterday evening and he does not want to eat. What should I give him to drink? Thank you very much."
+)
+
+
+def test_a_long_message_is_condensed_by_the_model_for_the_search(library: Library, groq: Groq) -> None:
+    groq.plays, groq.text = "says", "What should a child with fever drink?"
+    draft = ask(LONG)
+    condense, write = groq.asked[0]["messages"], groq.asked[1]["messages"]
+    assert condense[0]["content"] == prompts.CONDENSE
+    assert "My little son" in condense[1]["content"]
+    assert write[0]["content"] == prompts.SYSTEM
+    # What the person wrote is what is answered; the short form only searches.
+    assert "My little son" in write[1]["content"]
+    assert "condense" in draft.timings
+
+
+def test_a_short_question_is_not_condensed(library: Library, groq: Groq) -> None:
+    ask("How do I treat a fever?")
+    assert len(groq.asked) == 1
+
+
+@pytest.mark.parametrize("text", ["no", "word " * 60])
+def test_a_short_form_that_is_none_is_left_to_the_rules(library: Library, groq: Groq, text: str) -> None:
+    groq.plays, groq.text = "says", text
+    assert compose._short_form(LONG) is None
+
+
+def test_condensing_takes_its_time_from_the_deadline(environment: ChangeEnvironment) -> None:
+    environment(groq={"deadline_seconds": 12})
+    assert compose._seconds_left({"condense": 3_500}) == 8.5
+    assert compose._seconds_left({"condense": 30_000}) == 1
+
+
 def test_a_weak_question_is_declined_without_asking_the_model(library: Library, groq: Groq) -> None:
     assert ask(UNKNOWN).kind == Kind.DECLINED
     assert groq.asked == []

@@ -357,13 +357,14 @@ def test_a_statement_in_flight_shows_no_seed_while_a_message_is_stored(post: Pos
     assert InboundMessage.objects.get().text == QUESTION
 
 
-def test_a_statement_in_flight_shows_no_seed_while_passages_are_searched(post: Post) -> None:
+@pytest.mark.parametrize(("table", "statement_of"), [("knowledge_term", "to_tsvector"), ("knowledge_chunk", "WITH dense AS")])
+def test_a_statement_in_flight_shows_no_seed_while_passages_are_searched(post: Post, table: str, statement_of: str) -> None:
     a_document("Treating a fever", ARTICLE)
     post(envelope(messages=[text_message(QUESTION, sender=PHONE)]))
     dispatch.attach_received(now=NOW + SECOND, send_now=lambda key: None)
     person = Contact.objects.get()
-    statement = statement_while("knowledge_chunk", lambda: answering.answer_contact(person.pk))
-    assert "plainto_tsquery" in statement
+    statement = statement_while(table, lambda: answering.answer_contact(person.pk))
+    assert statement_of in statement
     assert found(statement) == []
     assert Answer.objects.get().kind == "extractive"
 

@@ -200,3 +200,13 @@ def test_vectors_come_out_of_the_packing_as_they_went_in() -> None:
 @pytest.mark.parametrize(("language", "expected"), [("en", "english"), ("en-GB", "english"), ("hi", "hindi"), ("sw", "simple")])
 def test_full_text_follows_the_language_of_the_document(language: str, expected: str) -> None:
     assert chunk_rows.search_configuration(language) == expected
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_record_rewritten_while_it_is_indexed_waits_for_its_turn_with_the_new_text() -> None:
+    document = a_document()
+    Document.objects.filter(pk=document.pk).update(text="New words.", content_hash="new", status=Status.UPLOADED)
+    indexing.index(document)
+    document.refresh_from_db()
+    assert document.status == Status.UPLOADED

@@ -96,7 +96,7 @@ class Command(BaseCommand):
         while claimed := indexing.claim_some(AT_ONCE, now=timezone.now()):
             try:
                 for group in indexing.groups(claimed):
-                    tasks._index(group)
+                    tasks.index_group(group)
                     done += len(group)
                     self._tell_indexing(done, max(waiting, done), time.monotonic() - started)
             except BaseException:
