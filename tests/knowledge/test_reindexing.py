@@ -210,7 +210,9 @@ def test_pausing_and_resuming(library: list[Document], small: str) -> None:
         reindexing.pause(index)
 
 
-def test_the_worker_works_for_a_while_and_comes_back(library: list[Document], small: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_worker_works_for_a_while_and_comes_back(
+    library: list[Document], small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other documents wait in the same lane, so an index of hours is built in turns."""
     one_at_a_time(monkeypatch)
     monkeypatch.setattr(tasks, "TURN", -1.0)
