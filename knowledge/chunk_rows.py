@@ -25,7 +25,7 @@ _CONFIGURATIONS = {"en": "english", "hi": "hindi", "es": "spanish", "ta": "tamil
 SATURATION, LENGTH, TITLE, HEADING = 1.2, 0.75, 3.0, 1.0
 # Words of an average passage. A constant, so that the passages of one document do not depend on those of others;
 # passages have about one length anyway.
-AVERAGE_LENGTH = 75
+AVERAGE_LENGTH = 60
 PLACES = 1_000_000_000
 
 _WORDS = """

@@ -160,7 +160,8 @@ def _new(document: Document, position: int, passage: chunking.Passage, vector: V
 
 def texts(title: str, passages: Sequence[chunking.Passage]) -> tuple[list[str], list[str]]:
     """What is embedded: each passage under its heading path, and each of its sentences."""
-    whole = [heading_path(title, each.heading) + ". " + each.text for each in passages]
+    heads = [heading_path(title, each.heading) for each in passages]
+    whole = [f"{head}. {each.text}" if head else each.text for head, each in zip(heads, passages, strict=True)]
     return whole, [sentence for each in passages for sentence in each.sentences]
 
 

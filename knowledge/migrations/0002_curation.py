@@ -31,7 +31,7 @@ WEIGHTS = """
 UPDATE knowledge_chunk w SET terms = (
     SELECT coalesce('{' || string_agg(t.id || ':' || round((f.often * 2.2 / (f.often + 1.2))::numeric, 4), ',') || '}/1000000000',
                     '{}/1000000000')::sparsevec
-    FROM (SELECT 0.25 + 0.75 * count(*) / 75.0 AS norm
+    FROM (SELECT 0.25 + 0.75 * count(*) / 60.0 AS norm
           FROM unnest(w.search) AS x, unnest(x.weights) AS p WHERE p NOT IN ('A', 'B')) AS l,
          unnest(w.search) AS u JOIN knowledge_term t ON t.lexeme = u.lexeme,
          LATERAL (SELECT sum(CASE p WHEN 'A' THEN 3.0 WHEN 'B' THEN 1.0 ELSE 1 / l.norm END)::float AS often
