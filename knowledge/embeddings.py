@@ -82,6 +82,12 @@ def warm_up(model: str | None = None) -> None:
     embed(["fever"], model=model)
 
 
+def use_all_cores() -> None:
+    """For a command in the foreground: nobody else waits for this process."""
+    global _threads
+    _threads = max(settings.ENVIRONMENT.embedding_threads, os.cpu_count() or 1)
+
+
 def set_threads() -> None:
     """Let this process use as many cores as EMBEDDING_THREADS says. Call it after the last fork."""
     global _threads

@@ -167,3 +167,15 @@ def test_the_web_process_never_loads_the_model() -> None:
         "print(sorted(name for name in ('torch', 'sentence_transformers', 'transformers') if name in sys.modules))"
     )
     assert printed(code) == "[]"
+
+
+def test_a_command_in_the_foreground_uses_every_core_and_a_worker_what_the_setting_says(
+    monkeypatch: pytest.MonkeyPatch, environment: ChangeEnvironment
+) -> None:
+    monkeypatch.setattr(embeddings, "_threads", 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    environment(embedding_threads=3)
+    embeddings.use_all_cores()
+    assert embeddings._threads == 6
+    embeddings.set_threads()
+    assert embeddings._threads == 3

@@ -46,6 +46,7 @@ class Command(BaseCommand):
         folder = self.read(options)
         for sentence in folder.left_out:
             self.say(sentence)
+        embeddings.use_all_cores()
         return runs.measure(folder, model=options["model"], fresh=options["fresh"], note=options["note"], say=self.say)
 
     def read(self, options: dict[str, Any]) -> datasets.Folder:

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from knowledge import import_claims, import_folders, import_progress, import_runs, importing, indexing, tasks
+from knowledge import embeddings, import_claims, import_folders, import_progress, import_runs, importing, indexing, tasks
 from knowledge.import_fields import Defaults
 from knowledge.models import Document, Import, ImportItem
 
@@ -92,6 +92,7 @@ class Command(BaseCommand):
     def _index(self) -> None:
         """Everything that waits, embedded here. Sentences of records are left for when somebody needs them."""
         waiting = Document.objects.filter(status__in=[Document.Status.UPLOADED, Document.Status.INDEXING]).count()
+        embeddings.use_all_cores()
         started, done = time.monotonic(), 0
         while claimed := indexing.claim_some(AT_ONCE, now=timezone.now()):
             try:

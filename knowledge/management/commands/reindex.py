@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from knowledge import embedding_indexes, reindexing
+from knowledge import embedding_indexes, embeddings, reindexing
 from knowledge.models import EmbeddingIndex
 
 
@@ -59,6 +59,7 @@ class Command(BaseCommand):
         if not reindexing.claim(index, now=timezone.now()):
             raise CommandError("A worker is building it. `manage.py reindex --status` shows how far it is.")
         stopped = Stopped()
+        embeddings.use_all_cores()
         started, before = time.monotonic(), index.done
         try:
             while reindexing.work(index, until=stopped, report=lambda now: self.progress(now, started, before)) and not stopped():
