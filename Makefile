@@ -9,6 +9,7 @@ TORCH_INDEX ?=
 UV_VERSION := 0.13.9
 # A half-made environment has no stamp and is completed by the next call; a changed lock makes a new stamp.
 STAMP := $(VENV)/.installed-$(shell cat requirements.txt Makefile 2>/dev/null | cksum | cut -d' ' -f1)
+CHROMA := .jeevo/bench/chroma
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements-dev.txt Makefile 2>/dev/null | cksum | cut -d' ' -f1)
 
 .PHONY: help install run stop test check faults bench browser lock clean
@@ -56,7 +57,14 @@ check: $(DEV_STAMP) ## lint, types, migrations, deploy check and tests
 faults: $(DEV_STAMP) ## the whole matrix of faults, on real processes
 	@JEEVO_FAULTS=all $(BIN)/python -m pytest tests/faults
 
-bench: $(DEV_STAMP) ## measure speed against named baselines, into docs/benchmarks.md
+# What search is measured against, apart from the program's own packages.
+$(CHROMA)/.installed: | $(DEV_STAMP)
+	@echo "Installing Chroma into an environment of its own (once) ..."
+	@$(PYTHON) -m venv --clear $(CHROMA)
+	@$(BIN)/uv pip install --quiet --python $(CHROMA)/bin/python "chromadb>=1.5,<1.6"
+	@touch $@
+
+bench: $(DEV_STAMP) $(if $(JEEVO_CHROMA_PYTHON),,$(CHROMA)/.installed) ## measure speed against named baselines, into docs/benchmarks.md
 	@$(BIN)/python -m tests.benchmarks.run
 
 lock: $(DEV_STAMP) ## compile the locks from pyproject.toml

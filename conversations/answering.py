@@ -24,7 +24,7 @@ from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from jeevo.ids import new_id
 from knowledge import grouping, indexing
-from knowledge.models import UnansweredQuestion
+from knowledge.models import Document, UnansweredQuestion
 
 log = structlog.get_logger(__name__)
 Status = InboundMessage.Status
@@ -42,6 +42,10 @@ UNREADABLE = "could not be read"
 
 class LeaseLost(Exception):
     """Another worker took this person over; nothing was written."""
+
+
+class Withdrawn(Exception):
+    """A cited document was retired meanwhile; nothing was written."""
 
 
 class CouldNotAnswer(Exception):
@@ -162,6 +166,8 @@ def commit(
             raise LeaseLost
         if draft.kind == Answer.Kind.HOLDING:
             return _hold(contact, messages, draft, now=now)
+        if _was_withdrawn(draft):
+            raise Withdrawn
         answer = _store(contact, draft)
         InboundMessage.objects.filter(pk__in=[each.pk for each in messages], answer__isnull=True).update(
             status=Status.FAILED if draft.kind == Answer.Kind.APOLOGY else Status.ANSWERED, answer=answer, retry_at=None
@@ -174,6 +180,12 @@ def commit(
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
         return row.pk
+
+
+def _was_withdrawn(draft: Draft) -> bool:
+    """Whether a cited document was retired while the answer was written: then it is composed again without it."""
+    cited = Document.objects.filter(pk__in=[each.document for each in draft.cited])
+    return bool(draft.cited) and cited.exclude(pk__in=Document.objects.citable().values("pk")).exists()
 
 
 def _still_leased(contact: Contact, *, token: UUID) -> bool:

@@ -29,6 +29,8 @@ Kind = Answer.Kind
 UNDERSTOOD = ("en",)
 # Of the model's deadline, for a one-line form of a long message.
 CONDENSE_SECONDS = 4.0
+# What was written for staff is never quoted to a patient.
+FOR_PATIENTS = retrieval.Filters(audience="public")
 
 
 def for_burst(messages: Sequence[InboundMessage], *, country: str, default_language: str) -> Draft:
@@ -70,7 +72,7 @@ def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft
     timings: dict[str, int] = {}
     short = _timed(timings, "condense", lambda: _short_form(question)) if _may_condense(question) else None
     query = _timed(timings, "embed", lambda: retrieval.prepare(question, short=short))
-    found = _timed(timings, "search", lambda: retrieval.search(query))
+    found = _timed(timings, "search", lambda: retrieval.search(query, filters=FOR_PATIENTS))
     confidence = evidence.confidence(query.text, found)
     base = Draft(
         Kind.DECLINED,

@@ -182,7 +182,9 @@ def hand_out_trials(*, now: datetime, publish: Publish, handed: dict[UUID, datet
     for gone in handed.keys() - set(waiting):
         del handed[gone]
     due = [key for key in waiting if key not in handed or handed[key] < now - answering.HANDED_FOR]
-    taken = [key for key in due if publish(key)]
+    # Half of the workers at most, so that people who wait for an answer always find one.
+    room = max(1, settings.ENVIRONMENT.answer_workers // 2) - len(handed.keys() - set(due))
+    taken = [key for key in due[: max(0, room)] if publish(key)]
     handed.update(dict.fromkeys(taken, now))
     return len(taken)
 

@@ -16,6 +16,7 @@ from knowledge.models import EmbeddingIndex
 
 # Words of titles and headings, commonest first: the names a question can be put right with.
 _MOST_NAMES = 20_000
+_MOST_SUSPECTS, _MOST_UNKNOWN = 60, 12
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ def _put_right(text: str, *, index: EmbeddingIndex, language: str) -> str:
         return text
     lexicon = _lexicon(index.pk, index.model, index.counted)
     suspects = spelling.suspects(text, lexicon=lexicon)
-    return spelling.corrected(text, unknown=_unknown(suspects, language), lexicon=lexicon) if suspects else text
+    if not suspects:
+        return text
+    # A message in another language in Latin letters has hundreds; putting those right would only make it worse.
+    unknown = _unknown(suspects[:_MOST_SUSPECTS], language)
+    return spelling.corrected(text, unknown=unknown, lexicon=lexicon) if len(unknown) <= _MOST_UNKNOWN else text
 
 
 def _unknown(words: Sequence[str], language: str) -> set[str]:

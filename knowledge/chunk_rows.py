@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from jeevo.ids import new_id
 from knowledge.models import EmbeddingIndex
@@ -27,6 +27,8 @@ SATURATION, LENGTH, TITLE, HEADING = 1.2, 0.75, 3.0, 1.0
 # passages have about one length anyway.
 AVERAGE_LENGTH = 60
 PLACES = 1_000_000_000
+# Rows of one statement: each takes milliseconds in the vector index, and a statement has 30 seconds.
+_AT_ONCE = 300
 
 _WORDS = """
     SELECT g.key, g.configuration,
@@ -89,9 +91,12 @@ def search_configuration(language: str) -> str:
 
 
 def insert(chunks: Sequence[NewChunk], *, index: EmbeddingIndex) -> None:
-    """Write the passages; call it inside a transaction of a few hundred at most."""
-    if not chunks:
-        return
+    """Write the passages; call it inside a transaction, so that a document is there whole or not at all."""
+    for start in range(0, len(chunks), _AT_ONCE):
+        _insert(chunks[start : start + _AT_ONCE], index)
+
+
+def _insert(chunks: Sequence[NewChunk], index: EmbeddingIndex) -> None:
     values: dict[str, Any] = {
         "index": index.pk,
         "keys": [new_id() for _ in chunks],
@@ -113,7 +118,9 @@ def insert(chunks: Sequence[NewChunk], *, index: EmbeddingIndex) -> None:
 
 def count_terms(index: EmbeddingIndex) -> int:
     """Count anew in how many passages of the index each word stands; the number of passages counted."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Half a million passages take longer than a statement may.
+        cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SELECT count(*) FROM knowledge_chunk WHERE index_id = %s", [index.pk])
         (passages,) = cursor.fetchone()
         cursor.execute(

@@ -82,6 +82,11 @@ def warm_up(model: str | None = None) -> None:
     embed(["fever"], model=model)
 
 
+def reads(language: str, *, model: str) -> bool:
+    """Whether a model understands a language. Of the bundled one it is known; a model somebody named was chosen for theirs."""
+    return model != BUNDLED or language.split("-")[0] == "en"
+
+
 def use_all_cores() -> None:
     """For a command in the foreground: nobody else waits for this process."""
     global _threads

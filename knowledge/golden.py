@@ -59,7 +59,7 @@ def run(*, document: UUID | None, progress: Progress, now: datetime) -> Result:
 
 
 def _row(question: GoldenQuestion, document: UUID | None) -> Result:
-    query = retrieval.prepare(question.text)
+    query = retrieval.prepare(question.text, language=question.language or "en")
     before = _seen(question, query, Filters(language=question.language or None))
     after = _seen(question, query, Filters(language=question.language or None, under_review=document)) if document else before
     return {

@@ -16,6 +16,8 @@ from typing import Any
 from knowledge import import_language
 from knowledge.extraction import Extracted, Record
 
+PUBLIC = "public"
+_LONGEST_AUDIENCE = 40
 _WEB = ("https://", "http://")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?")
 
@@ -27,7 +29,7 @@ class Defaults:
     publisher: str = ""
     licence: str = ""
     language: str = "en"
-    audience: str = "public"
+    audience: str = PUBLIC
     topic: str = ""
     url: str = ""
     # Key of the document that this one replaces when it is published.
@@ -37,6 +39,9 @@ class Defaults:
     # Of an import by the command: where the files lie, and how many records of each file are wanted.
     paths: tuple[str, ...] = ()
     limit: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "audience", audience(self.audience))
 
     def kept(self) -> dict[str, Any]:
         """For a JSON column; what is empty is left out."""
@@ -82,6 +87,11 @@ def of_record(record: Record, defaults: Defaults, *, asked: bool) -> dict[str, A
     }
 
 
+def audience(said: str) -> str:
+    """For whom a document is, in the one way it is written: searches compare it letter by letter."""
+    return " ".join(said.lower().split())[:_LONGEST_AUDIENCE].rstrip() or PUBLIC
+
+
 def readable(name: str) -> str:
     """A title from a file's name: "Fever in children" of "guides.zip/fever_in-children.pdf"."""
     words = " ".join(re.sub(r"[_\-]+", " ", PurePosixPath(name).stem).split())
@@ -89,7 +99,7 @@ def readable(name: str) -> str:
 
 
 def _common(defaults: Defaults) -> dict[str, Any]:
-    return {"audience": defaults.audience or "public", "topic": defaults.topic[:80]}
+    return {"audience": defaults.audience, "topic": defaults.topic[:80]}
 
 
 def _address(url: str) -> str:

@@ -1,15 +1,14 @@
 """A file of many records becomes a document each, five hundred in a commit.
 
 The commit that writes them also says how far reading got, so a stop costs at most one part, and nothing comes twice: a record
-is known by its key (its file's importer and its own name), and a text by its hash. A record that comes with new text
-- is rewritten and indexed again while nobody has reviewed it;
-- becomes a new document that supersedes the old one where it was published. The new one takes the key, so that the key always
-  leads to the newest, and the old one's key gets the next free "#number".
+is known by its key, and a text by its hash. Only MedQuAD names its records; one that comes with new text
+- is rewritten and indexed again while nobody has reviewed it, and counts as uploaded by whoever asked for this import;
+- becomes a new document that supersedes the one in use. It takes the key, and the old one's gets the next free "#number".
+A row of a table is its own key: with another answer it is a new document, and a row number never decides anything.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,7 +19,7 @@ from django.db import transaction
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
-from knowledge import import_problems
+from knowledge import import_problems, versions
 from knowledge.extraction import Problem, Record, Refused
 from knowledge.import_claims import Claim
 from knowledge.import_fields import Defaults, of_record
@@ -40,7 +39,7 @@ class _Part:
 
     new: list[Document] = field(default_factory=list)
     changed: list[Document] = field(default_factory=list)
-    # Published documents whose key the new one takes.
+    # Documents that somebody decided about, whose key the new one takes.
     replaced: list[Document] = field(default_factory=list)
     known: int = 0
     problems: list[Problem] = field(default_factory=list)
@@ -66,45 +65,62 @@ def bring_in(item: ImportItem, found: Iterator[Record | Problem], *, importer: s
     ImportItem.objects.filter(pk=item.pk).update(status=status, reason="")
 
 
-def key_of(record: Record, *, importer: str, name: str) -> str:
-    """Of MedQuAD its own; rows of a table are numbered anew in each, so there the file's name belongs to it."""
-    key = record.key if importer == "medquad" else f"{PurePosixPath(name).name}:{record.key}"
-    if len(key) > _LONGEST_KEY:
-        key = hashlib.sha256(key.encode()).hexdigest()
-    return f"{importer}:{key}"
+def key_of(record: Record, *, importer: str) -> str:
+    """MedQuAD's own name of it. Of other rows what they say: their numbers move when somebody puts a row in between."""
+    key = record.key if importer == "medquad" else ""
+    said = key or "\0".join((record.question, record.title, record.section, record.text))
+    return f"{importer}:{key if 0 < len(key) <= _LONGEST_KEY else text_hash(said)}"
 
 
 def _sorted(some: list[Record | Problem], item: ImportItem, *, importer: str, kind: str, claim: Claim) -> _Part:
-    records = {key_of(each, importer=importer, name=item.name): each for each in some if isinstance(each, Record)}
+    records = {key_of(each, importer=importer): each for each in some if isinstance(each, Record)}
     part = _Part(problems=[each for each in some if isinstance(each, Problem)])
     part.known = len(some) - len(part.problems) - len(records)
     hashes = {key: text_hash(record.text) for key, record in records.items()}
     held = {each.key: each for each in Document.objects.filter(key__in=records).defer("text").select_for_update()}
-    texts = set(Document.objects.filter(content_hash__in=hashes.values()).values_list("content_hash", flat=True))
+    texts = _texts_that_stay(hashes, held)
     defaults = Defaults.of(claim.batch.defaults)
     for key, record in records.items():
+        old = held.get(key)
         if hashes[key] in texts:
             part.known += 1
+            texts |= {old.content_hash} if old else set()
             continue
         texts.add(hashes[key])
         fields = of_record(record, defaults, asked=importer != "medquad")
         fields |= {"content_hash": hashes[key], "kind": kind, "file_name": PurePosixPath(item.name).name[:300]}
-        _place(part, key, fields, held.get(key), claim=claim)
+        _place(part, key, fields, old, claim=claim)
     return part
 
 
+def _texts_that_stay(hashes: dict[str, str], held: dict[str, Document]) -> set[str]:
+    """Which of these texts are here. One that this part writes over does not count, or it would be lost."""
+    leaving = [
+        old.pk for key, digest in hashes.items() if (old := held.get(key)) and _is_draft(old) and old.content_hash != digest
+    ]
+    same = Document.objects.filter(content_hash__in=hashes.values()).exclude(pk__in=leaving)
+    return set(same.values_list("content_hash", flat=True))
+
+
 def _place(part: _Part, key: str, fields: dict[str, Any], old: Document | None, *, claim: Claim) -> None:
-    if old is not None and old.reviewed_at is None and old.status != Document.Status.RETIRED:
-        for name, value in fields.items():
+    # Whoever brings the words has uploaded them, so somebody else has to publish them.
+    brought = {"batch": claim.batch, "uploaded_by": claim.batch.requested_by, **fields}
+    if old is None:
+        part.new.append(Document(key=key, **brought))
+    elif _is_draft(old):
+        for name, value in brought.items():
             setattr(old, name, value)
-        old.status, old.reason, old.batch = Document.Status.UPLOADED, "", claim.batch
+        old.status, old.reason = Document.Status.UPLOADED, ""
         part.changed.append(old)
-        return
-    published = old if old is not None and old.status == Document.Status.PUBLISHED else None
-    if old is not None:
+    else:
         part.replaced.append(old)
-    batch = claim.batch
-    part.new.append(Document(key=key, batch=batch, uploaded_by=batch.requested_by, supersedes=published, **fields))
+        in_use = (each for each in (old, *versions.older(old)) if each.in_use)
+        part.new.append(Document(key=key, supersedes=next(in_use, None), **brought))
+
+
+def _is_draft(document: Document) -> bool:
+    """Nobody has decided about it yet."""
+    return document.reviewed_at is None and document.status != Document.Status.RETIRED
 
 
 def _write(part: _Part, *, claim: Claim) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
+from uuid import UUID
 
 import numpy as np
 from django.db import transaction
@@ -101,19 +102,29 @@ def index_all(documents: Sequence[Document], *, sentences: bool = True) -> int:
         if not EmbeddingIndex.objects.select_for_update().filter(pk=into.pk, status=EmbeddingIndex.Status.ACTIVE):
             # Another index took over while these were embedded.
             return index_all(readable, sentences=sentences)
+        held = _unchanged(readable)
         # Of every index: one in the making takes the document up again, with its new text.
-        Chunk.objects.filter(document__in=readable).delete()
-        chunk_rows.insert(chunks, index=into)
+        Chunk.objects.filter(document__in=held).delete()
+        chunk_rows.insert([each for each in chunks if each.document in held], index=into)
         for document in readable:
-            _indexed(document)
+            if document.pk in held:
+                _indexed(document)
     return len(chunks)
+
+
+def _unchanged(documents: Sequence[Document]) -> set[UUID]:
+    """Those whose words are still what was embedded. The others were rewritten meanwhile and wait for their turn: passages
+    of an old text under a new one would be published by somebody who read the new one."""
+    read = {each.pk: (each.content_hash, each.title, each.language) for each in documents}
+    rows = Document.objects.filter(pk__in=read).order_by("pk").select_for_update()
+    now = {pk: same for pk, *same in rows.values_list("pk", "content_hash", "title", "language")}
+    return {pk for pk, words in read.items() if pk in now and tuple(now[pk]) == words}
 
 
 def _indexed(document: Document) -> None:
     document.status = Status.RETIRED if document.retired_at else Status.PUBLISHED if document.reviewed_at else Status.IN_REVIEW
     document.indexed_at, document.reason = timezone.now(), ""
-    # A record that was rewritten in the meantime waits for its turn with the new text.
-    Document.objects.filter(pk=document.pk, content_hash=document.content_hash).update(
+    Document.objects.filter(pk=document.pk).update(
         status=document.status, indexed_at=document.indexed_at, reason="", updated_at=document.indexed_at
     )
 

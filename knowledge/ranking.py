@@ -20,6 +20,9 @@ from uuid import UUID
 from knowledge import intents
 
 TEXT_WEIGHT, TOPIC_WEIGHT, SECTION_WEIGHT = 0.3, 0.2, 0.05
+# Of the cosine, where the model does not read the question's language: what it says then is mostly chance, and only
+# names and loan words are left in another script.
+UNREAD_WEIGHT, UNREAD_SCRIPT_WEIGHT = 0.3, 0.05
 # An overview, or a heading that says nothing, may answer anything a little.
 OVERVIEW_SHARE = 0.5
 # Passages that share so much of their words are one passage that two documents print.
@@ -49,6 +52,8 @@ class Asked:
     question: str
     words: Mapping[str, float]
     attainable: float
+    # Of the cosine in the figure.
+    meaning: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,16 +69,25 @@ def rank(asked: Asked, candidates: Sequence[Candidate]) -> list[Ranked]:
     wanted = intents.wanted_sections(asked.question)
     words, topics = _words(asked, candidates), _topics(asked, candidates)
     ranked = [
-        _ranked(each, TEXT_WEIGHT * said, TOPIC_WEIGHT * topic, SECTION_WEIGHT * _section(each.heading, wanted))
+        _ranked(each, asked.meaning, TEXT_WEIGHT * said, TOPIC_WEIGHT * topic, SECTION_WEIGHT * _section(each.heading, wanted))
         for each, said, topic in zip(candidates, words, topics, strict=True)
     ]
     return sorted(ranked, key=lambda each: (-each.score, str(each.candidate.chunk)))
 
 
-def _ranked(candidate: Candidate, words: float, topic: float, section: float) -> Ranked:
+def meaning_of(question: str, *, is_read: bool) -> float:
+    """How much of the cosine counts; `is_read`: whether the model reads the question's language."""
+    if is_read:
+        return 1.0
+    letters = [letter for letter in question if letter.isalpha()]
+    latin = sum(letter.isascii() or "\u00c0" <= letter <= "\u024f" for letter in letters)
+    return UNREAD_WEIGHT if 2 * latin >= len(letters) else UNREAD_SCRIPT_WEIGHT
+
+
+def _ranked(candidate: Candidate, weight: float, words: float, topic: float, section: float) -> Ranked:
     cosine = sum(candidate.cosines) / len(candidate.cosines)
-    parts = (("meaning", cosine), ("words", words), ("topic", topic), ("section", section))
-    return Ranked(candidate, cosine + words + topic + section, cosine, parts)
+    parts = (("meaning", weight * cosine), ("words", words), ("topic", topic), ("section", section))
+    return Ranked(candidate, sum(part for _, part in parts), cosine, parts)
 
 
 def _words(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:

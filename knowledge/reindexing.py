@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -55,12 +55,28 @@ def due(*, now: datetime) -> EmbeddingIndex | None:
 
 
 def claim(index: EmbeddingIndex, *, now: datetime) -> bool:
+    """Whether this process may work on it. A lock on the connection holds while the vectors are indexed, which may take
+    longer than a heartbeat lasts."""
+    if not _locked("SELECT pg_try_advisory_lock(%s)", index):
+        return False
     free = EmbeddingIndex.objects.filter(pk=index.pk, status=Status.BUILDING).exclude(heartbeat_at__gt=now - LEASE)
-    return bool(free.update(heartbeat_at=now))
+    if free.update(heartbeat_at=now):
+        return True
+    _locked("SELECT pg_advisory_unlock(%s)", index)
+    return False
 
 
 def release(index: EmbeddingIndex) -> None:
     EmbeddingIndex.objects.filter(pk=index.pk).update(heartbeat_at=None)
+    _locked("SELECT pg_advisory_unlock(%s)", index)
+
+
+def _locked(statement: str, index: EmbeddingIndex) -> bool:
+    with connection.cursor() as cursor:
+        # The lock's number is 64 bits with a sign; the key has 128.
+        cursor.execute(statement, [index.pk.int % 2**63])
+        (done,) = cursor.fetchone()
+    return bool(done)
 
 
 def work(index: EmbeddingIndex, *, until: Callable[[], bool], report: Callable[[EmbeddingIndex], None] | None = None) -> bool:

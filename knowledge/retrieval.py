@@ -19,7 +19,7 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from pgvector import HalfVector
 
 from knowledge import asking, embedding_indexes, embeddings, indexing, ranking, reranking
@@ -33,7 +33,8 @@ CANDIDATES = 100
 # The rarest words of the question are looked up until together they stand in this many passages: a word that
 # stands everywhere says nothing, and reading its list is what makes full text slow.
 MOST_POSTINGS = 4_000
-FEWEST_WORDS = 3
+# And beyond that only while they stand in hardly any.
+FEWEST_POSTINGS = CANDIDATES
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,10 @@ def _found(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candi
 
 def _ranked(query: Query, words: Sequence[_Word], candidates: Sequence[Candidate]) -> list[Ranked]:
     rarity = {word.lexeme: _rarity(word.passages, query.index.counted) for word in words}
-    return ranking.rank(ranking.Asked(query.text, rarity, (SATURATION + 1) * sum(rarity.values())), candidates)
+    is_read = embeddings.reads(query.language, model=query.index.model)
+    meaning = ranking.meaning_of(query.text, is_read=is_read)
+    asked = ranking.Asked(query.text, rarity, (SATURATION + 1) * sum(rarity.values()), meaning)
+    return ranking.rank(asked, candidates)
 
 
 def _words(query: Query) -> list[_Word]:
@@ -148,9 +152,9 @@ def _rarest(words: Sequence[_Word]) -> list[_Word]:
     chosen: list[_Word] = []
     postings = 0
     for word in words:
-        postings += word.passages
-        if len(chosen) >= FEWEST_WORDS and postings > MOST_POSTINGS:
+        if postings >= FEWEST_POSTINGS and postings + word.passages > MOST_POSTINGS:
             break
+        postings += word.passages
         chosen.append(word)
     return chosen
 
@@ -230,7 +234,7 @@ def _values(query: Query, words: Sequence[_Word], filters: Filters) -> dict[str,
 
 def _candidate_rows(query: Query, words: Sequence[_Word], filters: Filters) -> list[Any]:
     values = _values(query, words, filters)
-    rows = _rows(_statement(query, filters, exact=False), values)
+    rows = _by_indexes(_statement(query, filters, exact=False), values)
     if len(rows) < CANDIDATES and _starved(query, filters, len(rows)):
         rows = _rows(_statement(query, filters, exact=True), values)
     return rows
@@ -245,6 +249,14 @@ def _starved(query: Query, filters: Filters, rows: int) -> bool:
         filters.values,
     )
     return bool(there > rows)
+
+
+def _by_indexes(statement: str, values: dict[str, Any]) -> list[Any]:
+    """Reading the whole table looks cheap to the planner for a common word, and unpacks every passage's words."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
+        cursor.execute(statement, values)
+        return list(cursor.fetchall())
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:

@@ -38,6 +38,7 @@ DETAILS = (
 INDEXED_DETAILS = ("title", "language")
 _COPIED = ("title", "publisher", "url", "licence", "language", "audience", "topic", "confirm_every_days")
 _STEPS = ("reviewed", "confirmed", "retired")
+_CHANGED = "it changed while you were reading it. Read it again, then publish it."
 # The history's column.
 _LONGEST_REASON = 100
 
@@ -46,13 +47,23 @@ class NotAllowed(Exception):
     """The step cannot be taken; the message is for the person who tried, after the title of the document."""
 
 
-def publish(document: Document, *, by: User, now: datetime) -> Document:
-    """Let Jeevo cite it, and stop citing those it supersedes. The questions it was brought for are dealt with."""
+def as_read(document: Document) -> str:
+    """What somebody who reads it now has read: another text, or other passages, is another mark."""
+    return f"{document.content_hash} {document.indexed_at.isoformat() if document.indexed_at else ''}".strip()
+
+
+def publish(document: Document, *, by: User, now: datetime, seen: str | None = None) -> Document:
+    """Let Jeevo cite it, and stop citing those it supersedes. The questions it was brought for are dealt with.
+
+    `seen` is `as_read` of what the reviewer had before them; where the document is no longer that, nobody approved it.
+    """
     with transaction.atomic():
         held = _held(document)
         older = [_held(each) for each in versions.older(held)]
         _refuse(obstacle(held, by=by))
-        _refuse("the old version is being indexed. Try again in a minute." if _any(older, Status.INDEXING) else "")
+        _refuse(_CHANGED if seen is not None and seen != as_read(held) else "")
+        indexing = any(each.status == Status.INDEXING for each in older)
+        _refuse("the old version is being indexed. Try again in a minute." if indexing else "")
         replaced = [each for each in older if each.status != Status.RETIRED]
         for each in replaced:
             _out_of_use(each, by=by, now=now, said=f"retired it: {held.title} took its place")
@@ -61,11 +72,11 @@ def publish(document: Document, *, by: User, now: datetime) -> Document:
         return _into_use(held, by=by, now=now, said=f"{word} in place of {replaced[0].title}" if replaced else word)
 
 
-def put_back(document: Document, *, by: User, now: datetime) -> Document:
+def put_back(document: Document, *, by: User, now: datetime, seen: str | None = None) -> Document:
     """Publish a retired document again. Whoever does it is its reviewer now."""
     if Document.objects.get(pk=document.pk).status != Status.RETIRED:
         raise NotAllowed("it is not retired.")
-    return publish(document, by=by, now=now)
+    return publish(document, by=by, now=now, seen=seen)
 
 
 def obstacle(document: Document, *, by: User) -> str:
@@ -78,9 +89,9 @@ def obstacle(document: Document, *, by: User) -> str:
         return "it is not indexed yet, so nobody can see what would be cited."
     if document.uploaded_by_id == by.pk and not settings.ENVIRONMENT.single_clinician:
         return "you uploaded it, so somebody else has to review and publish it."
-    if _any(versions.newer(document), Status.PUBLISHED):
+    if _in_use(versions.newer(document)):
         return "a newer version of it is published. Open that one to put this one back."
-    if _any(versions.beside(document), Status.PUBLISHED):
+    if _in_use(versions.beside(document)):
         return "another new version of the same document is published already. Retire that one first."
     return ""
 
@@ -181,8 +192,8 @@ def _held(document: Document) -> Document:
     return Document.objects.select_for_update(of=("self",)).get(pk=document.pk)
 
 
-def _any(documents: Iterable[Document], status: Document.Status) -> bool:
-    return any(each.status == status for each in documents)
+def _in_use(documents: Iterable[Document]) -> bool:
+    return any(each.in_use for each in documents)
 
 
 def _must(by: User, permission: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 _WORD = re.compile(r"[^\W\d_]{5,}")
 # From this length on two slips are forgiven, below it one.
@@ -22,11 +23,23 @@ class Lexicon:
     names: tuple[str, ...] = ()
     common: Collection[str] = ()
 
+    @cached_property
+    def known(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    @cached_property
+    def by_beginning(self) -> dict[tuple[str, int], list[tuple[int, str]]]:
+        """Names with their place, by first letter and length: a message of misspelt words must not cost a second."""
+        shelves: dict[tuple[str, int], list[tuple[int, str]]] = {}
+        for place, name in enumerate(self.names):
+            shelves.setdefault((name[0], len(name)), []).append((place, name))
+        return shelves
+
 
 def suspects(question: str, *, lexicon: Lexicon) -> list[str]:
     """Words of the question that may be misspelled, lower case, in their order; whether a passage has them is not known here."""
     words = dict.fromkeys(match.group(0).lower() for match in _WORD.finditer(question))
-    return [word for word in words if word not in lexicon.common and word not in lexicon.names]
+    return [word for word in words if word not in lexicon.common and word not in lexicon.known]
 
 
 def corrected(question: str, *, unknown: Collection[str], lexicon: Lexicon) -> str:
@@ -41,8 +54,8 @@ def nearest(word: str, lexicon: Lexicon) -> str | None:
     limit = 1 if len(word) < _LONG else 2
     near = (
         (slips, place, name)
-        for place, name in enumerate(lexicon.names)
-        if name[0] == word[0] and len(name) >= 4 and abs(len(name) - len(word)) <= limit
+        for length in range(max(4, len(word) - limit), len(word) + limit + 1)
+        for place, name in lexicon.by_beginning.get((word[0], length), ())
         if (slips := distance(word, name, limit=limit)) <= limit
     )
     best = min(near, default=None)

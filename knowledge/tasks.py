@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import structlog
 from celery import shared_task
 from celery.signals import worker_ready
-from django.db import DatabaseError
+from django.db import DatabaseError, DataError, IntegrityError
 from django.utils import timezone
 
 from knowledge import embeddings, indexing, reindexing
@@ -28,8 +28,13 @@ def index_due() -> None:
     some = False
     while batch := indexing.claim_some(TOGETHER, now=timezone.now()):
         some = True
-        for group in indexing.groups(batch):
-            index_group(group)
+        try:
+            for group in indexing.groups(batch):
+                index_group(group)
+        finally:
+            # What a fault left undone waits again at once, not after ten minutes.
+            for document in batch:
+                indexing.put_back(document)
     if some:
         indexing.recount()
 
@@ -38,11 +43,12 @@ def index_group(documents: Sequence[Document]) -> None:
     """A fault of one document is recorded on it, and the others go on."""
     try:
         count = indexing.index_all(documents, sentences=not documents[0].key)
-    except (DatabaseError, embeddings.ModelNotFound):
-        for document in documents:
-            indexing.put_back(document)
+    except embeddings.ModelNotFound:
         raise
     except Exception as error:
+        if isinstance(error, DatabaseError) and not isinstance(error, IntegrityError | DataError):
+            # The database is away or slow: no fault of these documents.
+            raise
         if len(documents) > 1:
             for document in documents:
                 index_group([document])

@@ -132,7 +132,7 @@ def report(trial: Trial, part: Result, *, now: datetime) -> None:
 def _search(trial: Trial) -> Result:
     asked = trial.asked
     started = time.monotonic()
-    query = retrieval.prepare(asked["question"])
+    query = retrieval.prepare(asked["question"], language=asked.get("language") or "en")
     embedded = time.monotonic()
     found = retrieval.search(query, filters=filters(asked, trial.document_id), limit=_limit(asked.get("limit")))
     done = time.monotonic()

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from django import forms
 
+from knowledge import import_fields
+from knowledge.admin.import_forms import AUDIENCES
 from knowledge.models import Document
 from knowledge.review import DETAILS
 
@@ -14,7 +16,6 @@ _HELP = {
     "title": "Stands above every passage and in every citation.",
     "licence": "What allows Jeevo to quote it.",
     "language": "A code such as en, hi or es. Questions are answered from documents in their language.",
-    "audience": "For whom it was written, such as public or clinicians.",
     "topic": "One or two words. The coverage page counts by topic.",
 }
 
@@ -26,6 +27,21 @@ class Day(forms.DateInput):
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%d")
+
+
+class StoredAudienceField(forms.ChoiceField):
+    """Public or staff, written as searches compare it. What is stored and is neither can be kept; nothing chosen is a fault."""
+
+    def __init__(self, *, stored: str = "") -> None:
+        known = dict.fromkeys((*AUDIENCES, import_fields.audience(stored)))
+        super().__init__(choices=[(each, each) for each in known], help_text="Public unless it is for staff only.")
+
+    def prepare_value(self, value: Any) -> Any:
+        return import_fields.audience(value) if isinstance(value, str) else value
+
+    def to_python(self, value: Any) -> str:
+        chosen = str(super().to_python(value))
+        return import_fields.audience(chosen) if chosen else ""
 
 
 class DetailsForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -50,6 +66,7 @@ class DetailsForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, data: Any = None, *, document: Document) -> None:
         # A copy, because checking a form writes what was typed into its row.
         super().__init__(data, instance=copy(document), label_suffix="")
+        self.fields["audience"] = StoredAudienceField(stored=document.audience)
 
     @property
     def changes(self) -> dict[str, Any]:

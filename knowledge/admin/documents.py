@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from knowledge import freshness, review, unanswered
 from knowledge.admin import curation_pages, originals, review_pages, steps
+from knowledge.admin.details import StoredAudienceField
 from knowledge.admin.filters import DueFilter, FlagFilter, ReviewFilter
 from knowledge.admin.parts import actor
 from knowledge.models import Chunk, Document, EmbeddingIndex
@@ -51,7 +52,8 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     search_help_text = "Words of the title, the publisher, the topic, the address or the file's name."
     show_facets = admin.ShowFacets.ALWAYS
     list_per_page = 50
-    actions = ("publish", "retire", "confirm")
+    # A document is published on its own page, where it can be read.
+    actions = ("retire", "confirm")
     formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
     empty_state = "No document is here yet. Import files, or write one, with the buttons above."
     fields = ("title", "publisher", "url", "licence", "language", "audience", "topic", "text", "supersedes")
@@ -117,10 +119,6 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def passages(self, document: Document) -> Any:
         return document.chunk_count  # type: ignore[attr-defined]
 
-    @admin.action(description="Publish: I have reviewed them", permissions=["publish"])
-    def publish(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
-        self._each(request, queryset, steps.PUBLISH)
-
     @admin.action(description="Retire: no longer cite them", permissions=["publish"])
     def retire(self, request: HttpRequest, queryset: QuerySet[Document]) -> None:
         self._each(request, queryset, steps.RETIRE)
@@ -152,6 +150,12 @@ class DocumentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "text": old.text,
             "supersedes": old.pk,
         }
+
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name != "audience" or request is None:
+            return super().formfield_for_dbfield(db_field, request, **kwargs)
+        old = _old(request)
+        return StoredAudienceField(stored=old.audience if old else "")
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Written into the form by the link on the old one's page; a list of 16,000 documents helps nobody."""

@@ -7,12 +7,14 @@ from uuid import UUID
 
 from django import forms
 
-from knowledge import import_language
+from knowledge import import_fields, import_language
 from knowledge.import_fields import Defaults
 from knowledge.models import Document, UnansweredQuestion
 
 # The browser's file chooser shows these first; what counts is the content.
 ACCEPTED = ".pdf,.docx,.html,.htm,.md,.markdown,.txt,.csv,.tsv,.zip,.jsonl,.gz,.xml"
+
+AUDIENCES = (import_fields.PUBLIC, "staff")
 
 
 class FilesInput(forms.FileInput):
@@ -29,6 +31,13 @@ class FilesField(forms.FileField):
         if not [each for each in files if each]:
             raise forms.ValidationError("Choose at least one file.")
         return [super(FilesField, self).clean(each, initial) for each in files]
+
+
+class AudienceField(forms.ChoiceField):
+    """Written in whatever letters, and public where nothing was chosen."""
+
+    def to_python(self, value: Any) -> str:
+        return import_fields.audience(super().to_python(value))
 
 
 class ImportForm(forms.Form):
@@ -52,10 +61,28 @@ class ImportForm(forms.Form):
         choices=list(import_language.LANGUAGES.items()), initial="en", help_text="Used where a file does not say its own."
     )
     topic = forms.CharField(required=False, max_length=80, help_text="For the plot of topics: fever, pregnancy.")
-    audience = forms.CharField(required=False, max_length=40, initial="public", help_text="“public” unless it is for staff only.")
+    audience = AudienceField(
+        required=False,
+        choices=[(each, each) for each in AUDIENCES],
+        initial=import_fields.PUBLIC,
+        help_text="Public unless it is for staff only.",
+    )
     licence = forms.CharField(required=False, max_length=100, help_text="Under which terms it may be used: CC BY 4.0.")
     supersedes = forms.UUIDField(required=False, widget=forms.HiddenInput)
     answers = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._offer_audience_of(key(str(self["supersedes"].value() or "")))
+
+    def _offer_audience_of(self, replaced: UUID | None) -> None:
+        """A new version stays for those its old one was for, also where that is neither of the two."""
+        said = Document.objects.filter(pk=replaced).values_list("audience", flat=True).first() if replaced else None
+        if said is None:
+            return
+        kept = self.initial["audience"] = import_fields.audience(said)
+        offered = dict.fromkeys((*AUDIENCES, kept))
+        self.fields["audience"].choices = [(each, each) for each in offered]  # type: ignore[attr-defined]
 
     def clean_supersedes(self) -> Document | None:
         key = self.cleaned_data["supersedes"]
@@ -75,11 +102,10 @@ class ImportForm(forms.Form):
 
     def defaults(self) -> Defaults:
         """What was said, for the import."""
-        values = {name: self.cleaned_data[name] for name in ("publisher", "licence", "language", "topic", "url")}
+        values = {name: self.cleaned_data[name] for name in ("publisher", "licence", "language", "topic", "url", "audience")}
         replaced: Document | None = self.cleaned_data["supersedes"]
         return Defaults(
             **values,
-            audience=self.cleaned_data["audience"] or "public",
             supersedes=str(replaced.pk) if replaced else "",
             answers=self.cleaned_data["answers"],
         )

@@ -106,7 +106,7 @@ class UnansweredQuestionAdmin(ReadOnly):
             "may_resolve": self.has_resolve_permission(request),
             "may_write": request.user.has_perm("knowledge.add_document"),
             "may_keep": request.user.has_perm("knowledge.add_goldenquestion"),
-            "may_try": request.user.has_perm("knowledge.view_document"),
+            "may_try": request.user.has_perm("knowledge.add_trial"),
         }
         return render(
             request, "admin/knowledge/unansweredquestion/groups.html", {**self.admin_site.each_context(request), **context}

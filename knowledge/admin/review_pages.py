@@ -98,7 +98,8 @@ def _shown(request: HttpRequest, document: Document, form: DetailsForm, *, statu
         "is_due": freshness.is_due(document, now=now),
         "steps": possible,
         "why_not": steps.why_not(document, by=by),
-        "warning": steps.golden_warning(document) if {steps.PUBLISH, steps.PUT_BACK} & set(possible) else "",
+        "warning": steps.golden_warning(document) if any(each.approves for each in possible) else "",
+        "seen": review.as_read(document),
         "single": SINGLE if document.reviewed_by_id and document.reviewed_by_id == document.uploaded_by_id else "",
         "successor": document.superseded_by.exclude(status=Status.RETIRED).first(),
         "open": _opened(document, request.GET.get("page", "")),
@@ -173,10 +174,12 @@ def step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     if name not in steps.STEPS:
         raise Http404
     taken = steps.STEPS[name]
-    warning = steps.golden_warning(document) if taken in (steps.PUBLISH, steps.PUT_BACK) else ""
-    why = {"reason": request.POST.get("reason", "").strip()} if taken.asks_why else {}
+    warning = steps.golden_warning(document) if taken.approves else ""
+    said = {"reason": request.POST.get("reason", "").strip()} if taken.asks_why else {}
+    # Without a mark nothing was read, which is not the mark of any document.
+    said |= {"seen": request.POST.get("seen", "")} if taken.approves else {}
     try:
-        taken.take(document, by=actor(request), now=timezone.now(), **why)
+        taken.take(document, by=actor(request), now=timezone.now(), **said)
     except review.NotAllowed as problem:
         messages.error(request, f"{document.title}: {problem}")
     else:

@@ -34,7 +34,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Step:
-    """A button. `done` completes "2 documents ..."."""
+    """A button. `done` completes "2 documents ...". `approves`: whoever presses it says that they have read it."""
 
     name: str
     label: str
@@ -42,6 +42,7 @@ class Step:
     done: str
     take: Callable[..., Any]
     asks_why: bool = False
+    approves: bool = False
     first: bool = False
 
 
@@ -55,6 +56,7 @@ PUBLISH = Step(
     "You say that you have read what will be cited, below. Your name and the time are kept.",
     "published",
     review.publish,
+    approves=True,
     first=True,
 )
 PUT_BACK = Step(
@@ -63,6 +65,7 @@ PUT_BACK = Step(
     "Jeevo cites it again, as reviewed by you now.",
     "put back into use",
     review.put_back,
+    approves=True,
     first=True,
 )
 CONFIRM = Step(

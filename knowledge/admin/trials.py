@@ -6,11 +6,13 @@ What is typed may be a patient's words, so it goes by POST and stands in no addr
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -52,6 +54,11 @@ class TrialAdmin(ReadOnly):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("knowledge.view_document")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Trial]:
+        """Of nobody else, not even for an administrator: the words may be a patient's."""
+        mine: QuerySet[Trial] = super().get_queryset(request).filter(requested_by=actor(request))
+        return mine
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
@@ -63,8 +70,17 @@ class TrialAdmin(ReadOnly):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return redirect("admin:knowledge_trial_try")
 
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        try:
+            key = UUID(object_id)
+        except ValueError as error:
+            raise Http404 from error
+        return self.shown(request, key)
+
     def ask(self, request: HttpRequest) -> HttpResponse:
         self._may(request)
+        if request.method == "POST" and not request.user.has_perm("knowledge.add_trial"):
+            raise PermissionDenied
         document = self._document(request)
         form = TrialForm(request.POST or None, initial=self._initial(request))
         if request.method == "POST" and form.is_valid():
@@ -77,7 +93,7 @@ class TrialAdmin(ReadOnly):
     def shown(self, request: HttpRequest, key: Any) -> HttpResponse:
         """The result, or how far it is. `?part=result` is the part that the page's script asks for until it is there."""
         self._may(request)
-        mine = Trial.objects.filter(requested_by=actor(request)).exclude(kind=Trial.Kind.GOLDEN).select_related("document")
+        mine = self.get_queryset(request).exclude(kind=Trial.Kind.GOLDEN).select_related("document")
         trial = get_object_or_404(mine, pk=key)
         context = result(trial)
         if request.GET.get("part") == "result":

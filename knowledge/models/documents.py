@@ -91,9 +91,7 @@ class Document(models.Model):
     )
     supersedes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="superseded_by")
     content_date = models.DateField(null=True, blank=True, help_text="When its publisher last revised it.")
-    expires_on = models.DateField(
-        null=True, blank=True, help_text="The day from which it counts as stale, whatever was confirmed."
-    )
+    expires_on = models.DateField(null=True, blank=True, help_text="From this day it counts as stale.")
     confirm_every_days = models.PositiveIntegerField(
         default=365, help_text="After how many days a clinician should confirm that it is still right."
     )
@@ -158,6 +156,11 @@ class Document(models.Model):
     @property
     def is_unreviewed_starter(self) -> bool:
         return self.origin == self.Origin.STARTER and self.reviewed_at is None
+
+    @property
+    def in_use(self) -> bool:
+        """Published, or published and waiting for its index: it comes back by itself."""
+        return self.status == self.Status.PUBLISHED or (self.reviewed_at is not None and self.retired_at is None)
 
     @property
     def checked_at(self) -> datetime | None:

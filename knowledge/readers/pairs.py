@@ -26,7 +26,6 @@ _NAMES = {
     "url": {"url", "link", "source_url", "address"},
     "publisher": {"publisher", "source", "author", "organisation", "organization"},
     "language": {"language", "lang"},
-    "key": {"id", "key"},
 }
 _MOST_PROBLEMS = 1000
 _MOST_ROWS = 500_000
@@ -80,10 +79,12 @@ def _record(fields: dict[str, str], *, stem: str) -> Record | str:
             return f"The row has no {needed}."
     question, answer = " ".join(values["question"].split()), values["answer"]
     title = " ".join((values.get("title") or stem.replace("_", " ").replace("-", " ")).split())
+    section = " ".join(values.get("section", "").split())
     return record(
-        key=values.get("key") or hashlib.sha256(f"{title}\n{question}\n{answer}".encode()).hexdigest()[:24],
+        # Of the words: a row's number means another row in the next file.
+        key=hashlib.sha256(f"{title}\n{section}\n{question}\n{answer}".encode()).hexdigest()[:24],
         title=title,
-        section=" ".join(values.get("section", "").split()),
+        section=section,
         answer=answer,
         question=question,
         url=values.get("url", ""),

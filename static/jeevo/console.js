@@ -90,11 +90,21 @@ function countDown(time) {
 
 document.querySelectorAll("[data-refresh]").forEach(live);
 document.querySelectorAll("[data-until]").forEach(countDown);
+function enable(form, on) {
+  form.toggleAttribute("data-sent", !on);
+  form.querySelectorAll("button").forEach((button) => { button.disabled = !on; });
+}
+
 document.querySelectorAll("form[data-once]").forEach((form) => {
-  form.addEventListener("submit", () => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+  form.addEventListener("submit", (event) => {
+    if (form.hasAttribute("data-sent")) return event.preventDefault();
+    form.toggleAttribute("data-sent", true);
+    // A button that is disabled now would not be sent, and with it which of two buttons was pressed.
+    return window.setTimeout(() => enable(form, false));
+  });
 });
 // A page that comes back from the browser's cache may be used again.
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) document.querySelectorAll("form[data-once] button").forEach((button) => { button.disabled = false; });
+  if (event.persisted) document.querySelectorAll("form[data-once]").forEach((form) => enable(form, true));
 });
 if (main && document.querySelector("[data-follow]") && !window.location.hash) toEnd();

@@ -177,7 +177,9 @@ def test_a_question_is_answered_from_the_real_passages_with_the_real_search(pers
 
 def stored(passage: Passage) -> Passage:
     """The passage with its document in the database, which a citation points to."""
-    document = Document.objects.create(title=passage.title, text=passage.text, content_hash="x")
+    document = Document.objects.create(
+        title=passage.title, text=passage.text, content_hash="x", origin="starter", status="in_review"
+    )
     return replace(passage, document=document.pk)
 
 
@@ -565,3 +567,15 @@ def test_the_answer_waits_for_an_older_message_to_the_same_person(person: Contac
     delivery.send(older.pk, now=LATER + MINUTE)
     delivery.send(OutboundMessage.objects.get(answer__isnull=False).pk, now=LATER + MINUTE)
     assert graph.words == ["older", "newer"]
+
+
+@pytest.mark.usefixtures("fake_embed")
+def test_a_document_retired_while_the_answer_is_written_is_not_cited() -> None:
+    person, document = a_contact(), a_document("Fever", "Drink plenty of water.")
+    message = an_inbound(person)
+    draft = a_draft(cited=(a_passage(document=document),))
+    Document.objects.filter(pk=document.pk).update(status=Document.Status.RETIRED)
+    with pytest.raises(answering.Withdrawn):
+        answering.commit(person, [message], draft, token=None, now=NOW)
+    assert not Answer.objects.exists()
+    assert not OutboundMessage.objects.exists()

@@ -118,6 +118,12 @@ def test_with_starter_content_off_nothing_of_it_is_cited(library: Library, envir
     assert ask(DENGUE).kind == Kind.DECLINED
 
 
+def test_what_was_written_for_staff_is_never_quoted_to_a_patient(library: Library) -> None:
+    Document.objects.filter(slug="dengue").update(audience="staff")
+    draft = ask("can I take ibuprofen for dengue")
+    assert "dengue" not in {library.slugs[each.document] for each in draft.passages}
+
+
 def test_the_time_of_every_step_is_told(library: Library) -> None:
     assert set(ask(DENGUE).timings) == {"embed", "search", "extract"}
 

@@ -20,6 +20,7 @@ from knowledge import trials as waiting_room
 from knowledge.models import Trial, UnansweredQuestion
 from tests import factories
 from tests.factories import MINUTE, NOW, SECOND
+from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db
 STROKE = "my father's face is drooping and he cannot lift his arm"
@@ -216,3 +217,15 @@ def test_a_declined_answer_without_a_vector_is_kept_all_the_same() -> None:
     draft = factories.a_draft("I do not know.", kind="declined", question="what is x?")
     answering.commit(person, [factories.an_inbound(person)], draft, token=None, now=NOW)
     assert (UnansweredQuestion.objects.get().vector, UnansweredQuestion.objects.get().model) == ("", "")
+
+
+def test_people_who_wait_always_find_a_worker(environment: ChangeEnvironment) -> None:
+    """However much staff try: half of the workers at most are busy with it."""
+    environment(answer_workers=4)
+    keys = {a_trial(question=f"question {number}").pk for number in range(6)}
+    handed: dict[UUID, Any] = {}
+    assert dispatch.hand_out_trials(now=NOW, publish=lambda key: True, handed=handed) == 2
+    assert dispatch.hand_out_trials(now=NOW + SECOND, publish=lambda key: True, handed=handed) == 0
+    Trial.objects.filter(pk__in=handed).update(status=Trial.Status.DONE)
+    assert dispatch.hand_out_trials(now=NOW + SECOND, publish=lambda key: True, handed=handed) == 2
+    assert handed.keys() < keys

@@ -94,14 +94,21 @@ def test_an_empty_list_says_how_to_begin(desk: Client) -> None:
     assert "No document is here yet. Import files, or write one" in desk.get(LIST).content.decode()
 
 
-def test_the_action_publishes_what_it_may_and_names_the_rest(desk: Client, meera: User) -> None:
-    mine, theirs = people.a_document("Mine", uploaded_by=meera), people.a_document("Theirs", uploaded_by=people.contributor())
-    starter = people.a_document("Starter", origin="starter", slug="s")
-    chosen = {"action": "publish", "_selected_action": [mine.pk, theirs.pk, starter.pk]}
+def test_nothing_is_published_from_the_list_where_nobody_reads_it(desk: Client) -> None:
+    document = people.a_document()
+    assert '<option value="retire">' in desk.get(LIST).content.decode()
+    assert '<option value="publish">' not in desk.get(LIST).content.decode()
+    desk.post(LIST, {"action": "publish", "_selected_action": [document.pk]})
+    assert Document.objects.get().status == "in_review"
+
+
+def test_an_action_does_what_it_may_and_names_the_rest(desk: Client, meera: User) -> None:
+    published, waiting = people.published("Old", by=meera, at=timezone.now()), people.a_document("New", status="indexing")
+    chosen = {"action": "retire", "_selected_action": [published.pk, waiting.pk]}
     text = desk.post(LIST, chosen, follow=True).content.decode()
-    assert set(Document.objects.filter(status="published")) == {theirs, starter}
-    assert "2 documents published." in text
-    assert "Mine: you uploaded it" in text
+    assert list(Document.objects.filter(status="retired")) == [published]
+    assert "1 document retired." in text
+    assert "New: it is being indexed" in text
 
 
 @pytest.mark.parametrize(("action", "done"), [("retire", "1 document retired."), ("confirm", "1 document confirmed.")])
@@ -116,8 +123,8 @@ def test_the_other_actions_take_their_step(action: str, done: str, desk: Client,
 def test_a_contributor_is_offered_no_action(client: Client) -> None:
     document = people.a_document()
     client.force_login(people.contributor())
-    assert "Publish: I have reviewed them" not in client.get(LIST).content.decode()
-    client.post(LIST, {"action": "publish", "_selected_action": [document.pk]})
+    assert '<option value="retire">' not in client.get(LIST).content.decode()
+    client.post(LIST, {"action": "retire", "_selected_action": [document.pk]})
     assert Document.objects.get().status == "in_review"
 
 
@@ -149,6 +156,15 @@ def test_a_new_version_is_written_from_the_old_one(desk: Client, meera: User) ->
     assert [form[name].initial for name in ("title", "topic", "publisher", "text")] == [old.title, "fever", "WHO", old.text]
     desk.post(f"{ADD}?supersedes={old.pk}", FORM | {"supersedes": old.pk})
     assert Document.objects.get(title="Malaria").supersedes == old
+
+
+def test_a_new_document_is_for_one_of_the_audiences_or_that_of_the_old_one(desk: Client) -> None:
+    old = people.a_document(audience="Clinicians")
+    assert desk.post(ADD, FORM | {"audience": "clinicians"}).status_code == 200
+    field: Any = desk.get(ADD, {"supersedes": str(old.pk)}).context["adminform"].form["audience"]
+    assert [value for value, _ in field.field.choices] == ["public", "staff", "clinicians"]
+    desk.post(f"{ADD}?supersedes={old.pk}", FORM | {"audience": field.value(), "supersedes": old.pk})
+    assert [each.audience for each in Document.objects.filter(supersedes=old)] == ["clinicians"]
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "01a2097a-227a-7759-a73b-b76d629de071"])

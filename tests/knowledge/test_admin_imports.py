@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -219,6 +220,30 @@ def test_a_new_version_begins_with_what_is_known_of_the_old_one(desk: Client) ->
     assert Defaults.of(Import.objects.get().defaults).supersedes == str(old.pk)
     two = desk.post(ADD, a_form(a_file(), a_file(b"x", "b.md"), supersedes=str(old.pk)))
     assert "A new version of a document is one file." in two.content.decode()
+
+
+def options(page: str) -> list[str]:
+    """The audiences that the form offers, the chosen one marked."""
+    select = page[page.index('name="audience"') :]
+    return re.findall(r'<option value="(\w+"(?: selected)?)', select[: select.index("</select>")])
+
+
+def test_an_audience_is_chosen_and_public_where_nobody_did(desk: Client) -> None:
+    assert options(desk.get(ADD).content.decode()) == ['public" selected', 'staff"']
+    for said in ("staff", " Staff ", "", "Public"):
+        desk.post(ADD, a_form(a_file(), audience=said))
+    kept = [Defaults.of(each.defaults).audience for each in Import.objects.order_by("created_at")]
+    assert kept == ["staff", "staff", "public", "public"]
+    assert "Select a valid choice" in desk.post(ADD, a_form(a_file(), audience="pubic")).content.decode()
+
+
+@pytest.mark.usefixtures("fake_embed")
+def test_a_new_version_stays_for_whom_its_old_one_was(desk: Client) -> None:
+    old = factories.a_document("Dose", "## Adults\n\nTwice a day.", audience="Clinicians")
+    offered = options(desk.get(f"{ADD}?supersedes={old.pk}").content.decode())
+    assert offered == ['public"', 'staff"', 'clinicians" selected']
+    desk.post(ADD, a_form(a_file(), supersedes=str(old.pk), audience="clinicians"))
+    assert Defaults.of(Import.objects.get().defaults).audience == "clinicians"
 
 
 @pytest.mark.parametrize("value", ["nonsense", str(uuid4()), ""])

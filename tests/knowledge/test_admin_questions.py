@@ -29,7 +29,8 @@ def staff(name: str, *permissions: str) -> User:
 
 @pytest.fixture
 def meera() -> User:
-    may = ["view_unansweredquestion", "change_unansweredquestion", "view_document", "add_document", "add_goldenquestion"]
+    may = ["view_unansweredquestion", "change_unansweredquestion", "view_document", "add_document"]
+    may += ["add_goldenquestion", "add_trial"]
     return staff("meera", *may)
 
 

@@ -30,7 +30,7 @@ def staff(name: str, *permissions: str) -> User:
 @pytest.fixture
 def desk(client: Client) -> Client:
     may = [f"{verb}_{noun}" for verb in ("view", "add", "change") for noun in ("document", "goldenquestion")]
-    client.force_login(staff("meera", *may, "view_unansweredquestion"))
+    client.force_login(staff("meera", *may, "add_trial", "view_unansweredquestion"))
     return client
 
 
@@ -126,11 +126,39 @@ def test_what_cannot_be_tried_is_refused_with_a_sentence(desk: Client, fields: d
     assert not Trial.objects.exists()
 
 
-def test_only_who_asked_sees_it_and_golden_runs_have_pages_of_their_own(desk: Client, client: Client) -> None:
-    trial = ask(desk)
-    client.force_login(staff("ravi", "view_document"))
-    assert client.get(page(trial)).status_code == 404
-    assert client.get(page(Trial(pk=uuid4()))).status_code == 404
+def change_page(trial: Trial) -> str:
+    return reverse("admin:knowledge_trial_change", args=[trial.pk])
+
+
+def test_who_asked_sees_it_at_both_addresses(desk: Client) -> None:
+    trial = done(ask(desk, "zorbitis of my aunt", answer="1"), an_answer(text="Rest well."))
+    for address in (page(trial), change_page(trial)):
+        assert "zorbitis of my aunt" in text(desk, address)
+        assert "Rest well." in text(desk, address)
+
+
+@pytest.mark.parametrize("superuser", [False, True])
+def test_only_who_asked_sees_it(superuser: bool, desk: Client, client: Client) -> None:
+    trial = ask(desk, "zorbitis of my aunt")
+    other = staff("ravi", "view_document", "view_trial", "add_trial")
+    User.objects.filter(pk=other.pk).update(is_superuser=superuser)
+    client.force_login(other)
+    for address in (page(trial), change_page(trial), change_page(Trial(pk=uuid4())), page(Trial(pk=uuid4()))):
+        assert client.get(address).status_code == 404
+    assert client.get("/admin/knowledge/trial/nonsense/change/").status_code == 404
+    history = client.get(reverse("admin:knowledge_trial_history", args=[trial.pk]), follow=True)
+    assert "zorbitis" not in history.content.decode()
+
+
+def test_golden_runs_have_pages_of_their_own(desk: Client) -> None:
+    trial = trials.ask_for("golden", {}, by=User.objects.get(), now=timezone.now())
+    assert [desk.get(each).status_code for each in (page(trial), change_page(trial))] == [404, 404]
+
+
+def test_a_viewer_may_look_and_not_ask(viewer: Client) -> None:
+    assert viewer.get(TRY).status_code == 200
+    assert viewer.post(TRY, {"question": "fever", "language": "en", "audience": ""}).status_code == 403
+    assert not Trial.objects.exists()
 
 
 def test_trying_needs_the_permission_to_see_documents(client: Client) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from knowledge import asking, condensing, embedding_indexes, embeddings, retrieval, spelling
 from knowledge.spelling import Lexicon, corrected, distance, nearest
-from tests.library import Library
+
+if TYPE_CHECKING:
+    from tests.library import Library
 
 pytest_plugins = ("tests.library",)
 NAMES = Lexicon(names=("dengue", "diarrhoea", "pneumonia", "fever", "malaria"), common=frozenset({"doctor", "feverish"}))
@@ -99,3 +103,10 @@ def test_the_whole_message_is_embedded_beside_its_short_form(library: Library) -
 def test_any_text_can_be_condensed(text: str) -> None:
     short = condensing.condensed(text)
     assert short is None or len(short.split()) < len(text.split())
+
+
+def test_a_message_of_words_nobody_knows_is_left_as_it_is(library: Library) -> None:
+    """Hindi in Latin letters, for example: putting it right word by word would make nonsense of it."""
+    said = "mujhe kal raat se bohat tez bukhaar aur khansi aur zukaam aur pairon mein dardd aur chakkar aata rehtaa haii bahutt"
+    words = said.split() + [f"{word}{word[::-1]}" for word in said.split() if len(word) > 4]
+    assert asking._put_right(" ".join(words), index=embedding_indexes.active(), language="en") == " ".join(words)

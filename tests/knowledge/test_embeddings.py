@@ -179,3 +179,9 @@ def test_a_command_in_the_foreground_uses_every_core_and_a_worker_what_the_setti
     assert embeddings._threads == 6
     embeddings.set_threads()
     assert embeddings._threads == 3
+
+
+def test_the_bundled_model_reads_english_and_a_named_one_what_it_was_named_for() -> None:
+    assert embeddings.reads("en-GB", model=embeddings.BUNDLED)
+    assert not embeddings.reads("hi", model=embeddings.BUNDLED)
+    assert embeddings.reads("hi", model="intfloat/multilingual-e5-small")

@@ -177,3 +177,9 @@ def test_a_named_importer_and_a_limit_reach_the_records(tmp_path: Path, settings
     table.write_text("topic,question,answer\n" + "".join(f"T{n},Q{n}?,Answer {n}.\n" for n in range(9)))
     imported(table, "--importer", "qa", "--limit", 4)
     assert Document.objects.filter(key__startswith="qa:").count() == 4
+
+
+@pytest.mark.django_db
+def test_an_audience_of_the_command_is_kept_in_lower_case(folder: Path) -> None:
+    imported(folder, "--audience", " Staff")
+    assert set(Document.objects.values_list("audience", flat=True)) == {"staff"}

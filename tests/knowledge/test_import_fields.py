@@ -80,3 +80,13 @@ def test_what_was_said_is_kept_without_its_gaps_and_comes_back() -> None:
 @pytest.mark.parametrize(("name", "title"), [("", "Untitled"), (".pdf", ".pdf"), ("a/b__c--d.docx", "B c d")])
 def test_a_name_becomes_a_title(name: str, title: str) -> None:
     assert import_fields.readable(name) == title
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [(" Public ", "public"), ("STAFF", "staff"), ("", "public"), ("night \n shift", "night shift")]
+)
+def test_an_audience_is_written_in_one_way_wherever_it_was_said(said: str, kept: str) -> None:
+    assert Defaults.of({"audience": said}).kept()["audience"] == kept
+    fields = import_fields.of_file(Extracted("Fever", "Rest."), Defaults(audience=said), name="x", today=TODAY)
+    assert fields["audience"] == kept
+    assert len(import_fields.audience("a b " * 30)) <= 40

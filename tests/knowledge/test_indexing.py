@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from django.db import connection
+from django.db import IntegrityError, OperationalError, connection
 from django.utils import timezone
 
 from knowledge import chunk_rows, embedding_indexes, embeddings, indexing, tasks
@@ -210,3 +210,56 @@ def test_a_record_rewritten_while_it_is_indexed_waits_for_its_turn_with_the_new_
     indexing.index(document)
     document.refresh_from_db()
     assert document.status == Status.UPLOADED
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_passages_of_an_old_text_are_never_put_under_a_new_one() -> None:
+    """A slow worker embedded the old words; meanwhile they were rewritten and another worker indexed the new ones."""
+    slow = a_document()
+    Document.objects.filter(pk=slow.pk).update(text="New words.", content_hash="new")
+    indexing.index(Document.objects.get(pk=slow.pk))
+    indexing.index(slow)
+    assert texts(slow) == ["New words."]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_fault_of_one_document_does_not_hold_up_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = a_document("Bad words."), a_document("Good words.", title="Cold")
+    real = indexing._indexed
+
+    def refuse(document: Document) -> None:
+        if document.pk == bad.pk:
+            raise IntegrityError("a constraint of this document alone")
+        real(document)
+
+    monkeypatch.setattr(indexing, "_indexed", refuse)
+    tasks.index_due()
+    bad.refresh_from_db()
+    good.refresh_from_db()
+    assert (bad.status, good.status) == (Status.INDEX_FAILED, Status.IN_REVIEW)
+    assert "IntegrityError" in bad.reason
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_while_the_database_is_away_documents_wait_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = [a_document(), a_document(title="Cold")]
+
+    def away(_: object) -> None:
+        raise OperationalError("the connection was lost")
+
+    monkeypatch.setattr(indexing, "_indexed", away)
+    with pytest.raises(OperationalError):
+        tasks.index_due()
+    assert {Document.objects.get(pk=each.pk).status for each in documents} == {Status.UPLOADED}
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_a_long_document_is_written_in_slices_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chunk_rows, "_AT_ONCE", 2)
+    document = a_document("\n\n".join(f"## Part {number}\n\nRest for {number} days." for number in range(5)))
+    assert indexing.index(document) == 5
+    assert texts(document) == [f"Rest for {number} days." for number in range(5)]

@@ -116,3 +116,27 @@ def test_a_repeat_in_nearly_the_same_words_is_one() -> None:
     assert ranking.repeats(text.upper(), ["Something else.", text])
     assert not ranking.repeats("Give the child plenty of water.", [text])
     assert not ranking.repeats(text, [])
+
+
+@pytest.mark.parametrize(
+    ("question", "is_read", "weight"),
+    [
+        ("fever in a child", True, 1.0),
+        ("fiebre en un niño", False, ranking.UNREAD_WEIGHT),
+        ("बच्चे को बुखार", False, ranking.UNREAD_SCRIPT_WEIGHT),
+        ("बच्चे को बुखार", True, 1.0),
+        ("", False, ranking.UNREAD_WEIGHT),
+    ],
+)
+def test_what_the_model_reads_decides_how_much_meaning_counts(question: str, is_read: bool, weight: float) -> None:
+    assert ranking.meaning_of(question, is_read=is_read) == weight
+
+
+def test_meaning_counts_less_in_a_language_the_model_does_not_read() -> None:
+    unread = Asked("बुखार", {"fever": 2.0}, 4.4, meaning=ranking.UNREAD_WEIGHT)
+    near, said = a_candidate(cosines=(0.7,), text=0.0), a_candidate(cosines=(0.3,), text=4.4)
+    assert rank(asked(), [near, said])[0].candidate is near
+    first = rank(unread, [near, said])[0]
+    assert first.candidate is said
+    assert dict(first.parts)["meaning"] == pytest.approx(ranking.UNREAD_WEIGHT * 0.3)
+    assert first.cosine == pytest.approx(0.3)

@@ -50,7 +50,8 @@ def text_of(client: Client, document: Document, query: str = "") -> str:
 
 
 def take(client: Client, document: Document, step: str, **asked: str) -> str:
-    answer = client.post(reverse("admin:knowledge_document_step", args=[document.pk, step]), asked, follow=True)
+    seen = dict(re.findall(r'name="(seen)" value="([^"]*)"', text_of(client, document)))
+    answer = client.post(reverse("admin:knowledge_document_step", args=[document.pk, step]), seen | asked, follow=True)
     document.refresh_from_db()
     return re.sub(r"\s+", " ", answer.content.decode())
 
@@ -238,6 +239,43 @@ def test_a_reviewer_changes_details_and_no_word(desk: Client, woken: list[bool])
         document.text,
     )
     assert (held.status, woken) == ("in_review", [False])
+
+
+@pytest.mark.parametrize(
+    ("stored", "offered"),
+    [
+        ("public", ["public", "staff"]),
+        ("Staff", ["public", "staff"]),
+        (" Clinic  nurses", ["public", "staff", "clinic nurses"]),
+    ],
+)
+def test_the_audience_is_chosen_and_an_unknown_one_may_stay(stored: str, offered: list[str], desk: Client) -> None:
+    field = desk.get(page(people.a_document(audience=stored))).context["form"]["audience"]
+    assert [value for value, _ in field.field.choices] == offered
+    assert field.value() == offered[-1 if stored != "public" else 0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "chosen", "kept"),
+    [
+        ("public", "staff", "staff"),
+        ("Public", "public", "public"),
+        ("Clinicians", "clinicians", "clinicians"),
+        ("public", "STAFF", "staff"),
+    ],
+)
+def test_the_audience_is_stored_in_lower_case(stored: str, chosen: str, kept: str, desk: Client) -> None:
+    document = people.a_document(audience=stored)
+    assert desk.post(page(document), details(document, audience=chosen)).status_code == 302
+    assert Document.objects.get().audience == kept
+
+
+@pytest.mark.parametrize("chosen", ["everyone", ""])
+def test_an_audience_that_nobody_has_is_refused_beside_its_field(chosen: str, desk: Client) -> None:
+    document = people.a_document(audience="staff")
+    answer = desk.post(page(document), details(document, audience=chosen))
+    assert (answer.status_code, set(answer.context["form"].errors)) == (422, {"audience"})
+    assert Document.objects.get().audience == "staff"
 
 
 def test_wrong_details_are_said_beside_their_field_and_nothing_is_saved(desk: Client) -> None:

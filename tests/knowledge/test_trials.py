@@ -134,7 +134,7 @@ def test_a_worker_that_comes_back_from_the_dead_changes_nothing(meera: User, mon
 def test_a_fault_is_told_by_its_class_and_never_by_its_words(
     meera: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def choke(question: str) -> None:
+    def choke(question: str, *, language: str) -> None:
         raise ValueError(f"cannot read {question}")
 
     monkeypatch.setattr(retrieval, "prepare", choke)

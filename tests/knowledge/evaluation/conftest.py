@@ -23,7 +23,7 @@ class Measured:
     said: list[str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def measured(
     tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[Measured]:
@@ -32,5 +32,6 @@ def measured(
     with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
         patch.setattr(embeddings, "embed", fakes.embed)
         evaluation = runs.measure(folder, say=said.append)
-        yield Measured(folder, evaluation, said)
+    yield Measured(folder, evaluation, said)
+    with django_db_blocker.unblock():
         scratch.drop(evaluation.scratch)

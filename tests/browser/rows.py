@@ -1,0 +1,49 @@
+"""Rows for the pages to show, made inside the running program's own environment (see `staff.inside`)."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from django.contrib.auth.models import Group, User
+from django.core.files import File
+from django.utils import timezone
+
+from knowledge import importing, reindexing, review
+from knowledge.import_fields import Defaults
+from knowledge.models import Document, GoldenQuestion
+from tests.browser import guidelines
+
+DAY = timedelta(days=1)
+
+
+def accounts(roles: dict[str, str]) -> None:
+    """As an operator makes them."""
+    for name, role in roles.items():
+        person, _ = User.objects.get_or_create(username=name, defaults={"is_staff": True})
+        person.set_password(os.environ["STAFF_PASSWORD"])
+        person.save()
+        person.groups.set(Group.objects.filter(name=role))
+
+
+def a_library(folder: str, *, contributor: str, reviewer: str) -> None:
+    """A guideline to review, one file that is refused, articles that are due for a check, golden questions, an index that
+    is half built."""
+    now, by = timezone.now(), User.objects.get(username=reviewer)
+    _bring(Path(folder), by=User.objects.get(username=contributor))
+    for slug, days in {"burns": 400, "nosebleed": 500, "back-pain": 350}.items():
+        review.publish(Document.objects.get(slug=slug), by=by, now=now - days * DAY)
+    for slug, text in {"burns": "I spilled hot tea on my hand", "": "When does the post office open?"}.items():
+        document = Document.objects.filter(slug=slug).first() if slug else None
+        GoldenQuestion.objects.get_or_create(text=text, defaults={"document": document, "created_by": by})
+    index = reindexing.begin("a-folder/with-another-model", by=reviewer, now=now)
+    reindexing.pause(index)
+    type(index).objects.filter(pk=index.pk).update(done=24, total=64)
+
+
+def _bring(folder: Path, *, by: User) -> None:
+    batch = importing.begin(label="Leaflets of the district", defaults=Defaults(publisher="District Health Office"), by=by)
+    for path in (guidelines.thermometer(folder).file, guidelines.scan(folder)):
+        with path.open("rb") as content:
+            importing.add_file(batch, name=path.name, content=File(content))
