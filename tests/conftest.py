@@ -32,5 +32,11 @@ django.setup()  # the fixtures import models
 pytest_plugins = ["tests.fixtures"]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser last: its library keeps an event loop open in the main thread, and what runs after it finds that one."""
+    items.sort(key=lambda item: "browser" in item.path.parts)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     embedded.stop(HOME / "data")

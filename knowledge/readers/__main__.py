@@ -56,7 +56,9 @@ def restrain(limits: Limits) -> None:
     ):
         hard = resource.getrlimit(limit)[1]
         within = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(limit, (within, within))
+        # At the hard limit of time the kernel kills without saying why.
+        last = within + 2 if limit == resource.RLIMIT_CPU and hard == resource.RLIM_INFINITY else within
+        resource.setrlimit(limit, (within, last))
 
 
 def answered(kind: str, arguments: list[str], *, limits: Limits) -> bytes:

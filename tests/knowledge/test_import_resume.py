@@ -73,7 +73,8 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path) 
 @pytest.mark.django_db(transaction=True)
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     path = tmp_path / "medquad.jsonl"
-    path.write_text(lines(RECORDS))
+    # So many that it cannot be done before it is told to stop.
+    path.write_text(lines(10 * RECORDS))
     process = begin(path, tmp_path / "data")
     wait_for_records(500, process)
     process.send_signal(signal.SIGINT)
