@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -19,6 +20,11 @@ os.environ |= {
     "DJANGO_SETTINGS_MODULE": "jeevo.settings",
     "DJANGO_ALLOW_ASYNC_UNSAFE": "true",  # Playwright runs an event loop in the main thread
 }
+
+# A run in the background ignores Ctrl-C and a closing terminal, and so would every process that a test interrupts.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 from jeevo import embedded  # noqa: E402
 

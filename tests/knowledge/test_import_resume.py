@@ -30,8 +30,7 @@ def lines(count: int) -> str:
 
 def begin(path: Path, media: Path) -> subprocess.Popen[bytes]:
     variables = os.environ | {"DATABASE_URL": database_url(), "REDIS_URL": "redis://127.0.0.1:1", "JEEVO_DATA_DIR": str(media)}
-    # A test run in the background ignores Ctrl-C, and what it starts inherits that.
-    command = ["env", "--default-signal=INT", sys.executable, "manage.py", "import_knowledge", str(path), "--json"]
+    command = [sys.executable, "manage.py", "import_knowledge", str(path), "--json"]
     return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
