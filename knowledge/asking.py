@@ -57,16 +57,17 @@ def _unknown(words: Sequence[str], language: str) -> set[str]:
         return {word for (word,) in cursor.fetchall()}
 
 
-def _rarity(sentence: str, *, language: str) -> float:
-    """Higher the fewer passages have its rarest word."""
+def _rarity(sentences: list[str], *, language: str) -> list[float]:
+    """For each, higher the fewer passages have its rarest word."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT min(t.passages) FROM unnest(to_tsvector(%s::text::regconfig, %s::text)) u"
-            " JOIN knowledge_term t ON t.lexeme = u.lexeme WHERE t.passages > 0",
-            [search_configuration(language), sentence],
+            "SELECT s.place, min(t.passages) FROM unnest(%s::text[]) WITH ORDINALITY AS s(text, place),"
+            " unnest(to_tsvector(%s::text::regconfig, s.text)) u JOIN knowledge_term t ON t.lexeme = u.lexeme"
+            " WHERE t.passages > 0 GROUP BY s.place",
+            [sentences, search_configuration(language)],
         )
-        (fewest,) = cursor.fetchone()
-    return 1 / fewest if fewest else 0.0
+        fewest = dict(cursor.fetchall())
+    return [1 / fewest[place] if place in fewest else 0.0 for place in range(1, len(sentences) + 1)]
 
 
 @lru_cache(maxsize=2)

@@ -49,13 +49,14 @@ def plainly(text: str) -> str:
     return " ".join(re.sub(r"\s+([,.?!])", r"\1", text).split()).strip(" ,.;:-")
 
 
-def condensed(message: str, rarity: Callable[[str], float] | None = None) -> str | None:
+def condensed(message: str, rarity: Callable[[list[str]], list[float]] | None = None) -> str | None:
     """The sentences that ask, and the one with the rarest words, without courtesies. None when nothing is gained."""
     plain = [(each, plainly(each)) for each in sentences(message)]
     plain = [(each, text) for each, text in plain if len(text.split()) >= 2]
     asking = [index for index, (each, _) in enumerate(plain) if _ASKS.search(each)]
     keep = set(asking or range(len(plain)))
     if rarity and plain:
-        keep.add(max(range(len(plain)), key=lambda index: (rarity(plain[index][1]), -index)))
+        rare = rarity([text for _, text in plain])
+        keep.add(max(range(len(plain)), key=lambda index: (rare[index], -index)))
     short = ". ".join(plain[index][1].rstrip(".") for index in sorted(keep))
     return short if short and len(short.split()) < 0.9 * len(message.split()) else None

@@ -144,12 +144,6 @@ def last_run() -> EvaluationRun | None:
     return EvaluationRun.objects.filter(kind="golden").first()
 
 
-def last_figures() -> dict[str, EvaluationQuestion]:
-    """How each question did when all were asked last, by the question's key."""
-    run = last_run()
-    return {each.key: each for each in run.questions.all()} if run else {}
-
-
 def latest(document: Document | None) -> Trial | None:
     """The newest test of the golden questions with this document, whatever became of it."""
     return Trial.objects.filter(kind=Trial.Kind.GOLDEN, document=document).first()

@@ -200,9 +200,9 @@ def recount(*, force: bool = False) -> bool:
     return True
 
 
-def put_back(document: Document) -> None:
-    """Wait again: what stopped the indexing was not the document's fault."""
-    Document.objects.filter(pk=document.pk, status=Status.INDEXING).update(status=Status.UPLOADED)
+def put_back(documents: Sequence[Document]) -> None:
+    """Those that were not done wait again: what stopped the indexing was not their fault."""
+    Document.objects.filter(pk__in=[each.pk for each in documents], status=Status.INDEXING).update(status=Status.UPLOADED)
 
 
 def fail(document: Document, reason: str) -> None:

@@ -33,8 +33,7 @@ def index_due() -> None:
                 index_group(group)
         finally:
             # What a fault left undone waits again at once, not after ten minutes.
-            for document in batch:
-                indexing.put_back(document)
+            indexing.put_back(batch)
     if some:
         indexing.recount()
 

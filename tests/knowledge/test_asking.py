@@ -108,5 +108,6 @@ def test_any_text_can_be_condensed(text: str) -> None:
 def test_a_message_of_words_nobody_knows_is_left_as_it_is(library: Library) -> None:
     """Hindi in Latin letters, for example: putting it right word by word would make nonsense of it."""
     said = "mujhe kal raat se bohat tez bukhaar aur khansi aur zukaam aur pairon mein dardd aur chakkar aata rehtaa haii bahutt"
-    words = said.split() + [f"{word}{word[::-1]}" for word in said.split() if len(word) > 4]
+    words = said.split() + [f"{word}{word[::-1]}" for word in said.split() if len(word) > 4] + ["pneumonai"]
+    assert asking._put_right("pneumonai", index=embedding_indexes.active(), language="en") == "pneumonia"
     assert asking._put_right(" ".join(words), index=embedding_indexes.active(), language="en") == " ".join(words)

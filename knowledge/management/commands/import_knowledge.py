@@ -101,8 +101,7 @@ class Command(BaseCommand):
                     done += len(group)
                     self._tell_indexing(done, max(waiting, done), time.monotonic() - started)
             except BaseException:
-                for document in claimed:
-                    indexing.put_back(document)
+                indexing.put_back(claimed)
                 raise
         if done:
             indexing.recount()
