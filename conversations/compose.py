@@ -18,7 +18,8 @@ from conversations import evidence, extractive, language, llm, prompts, validati
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
 from conversations.questions import Sort, sort
-from conversations.triage import Level, triage
+from conversations.rulebook import Level
+from conversations.triage import triage
 from conversations.validation import Claim
 from knowledge import condensing, embeddings, retrieval, vocabulary
 from knowledge.passages import Passage, Vectors

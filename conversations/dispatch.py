@@ -18,7 +18,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from conversations import answering, compose, contacts, delivery, handover, language, questions, webhook, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
-from conversations.triage import Level, Triage, triage
+from conversations.rulebook import Level
+from conversations.triage import Triage, triage
 from knowledge import trials
 
 log = structlog.get_logger(__name__)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from conversations.language import Lexicon, detect, has_letters, plain, tokens
+from conversations.language import detect, has_letters
+from conversations.lexicon import Lexicon
+from conversations.wordforms import plain, tokens
 
 
 @pytest.mark.parametrize(
