@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from django.conf import settings
 
-from conversations import evidence, extractive, language, llm, prompts, validation, wording
+from conversations import evidence, extractive, language, llm, own_rules, prompts, validation, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
 from conversations.questions import Sort, sort
@@ -169,7 +169,7 @@ def warm_up() -> None:
 
 def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
-    verdict = triage(question)
+    verdict = triage(question, books=own_rules.books())
     spoken = language.detect(question, default="en")
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM):
         return red_flag(verdict.level, verdict.concept, spoken, country)
