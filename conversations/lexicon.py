@@ -123,15 +123,20 @@ class Lexicon:
             if squeezed in self.known:
                 return squeezed
         word = squeezed
-        if self.by_sound and len(word) >= SOUNDS_FROM and word.isascii() and not self.elements(word):
-            alike = self.sounds.get(sound(word))
-            if alike:
-                return alike
+        alike = self.alike(word)
+        if alike:
+            return alike
         if len(word) < 5 or not word.isascii() or self.elements(word):
             return word
         near = {known for shorter in deletions(word) for known in self.slips.get(shorter, ())}
         close = sorted(known for known in near if known[0] == word[0] and one_slip(word, known))
         return close[0] if close else word
+
+    def alike(self, word: str) -> str:
+        """The known word that sounds the same, or empty."""
+        if not self.by_sound or len(word) < SOUNDS_FROM or not word.isascii() or self.elements(word):
+            return ""
+        return self.sounds.get(sound(word), "")
 
     def elements(self, word: str) -> set[str]:
         found = set(self.exact.get(word, ()))

@@ -51,6 +51,6 @@ def judge(text: str, *, books: Sequence[Book] | None = None) -> Triage:
 
 def _hits(signs: Sequence[str], book: Book) -> Iterator[Hit]:
     message = Message(signs, book.lexicon)
-    for concept in book.concepts:
-        for rule, words in message.fired(concept, book.unless[concept.id]):
+    for concept, patterns in book.hopeful(message.present):
+        for rule, words in message.fired(concept, patterns, book.unless[concept.id]):
             yield concept, rule, words
