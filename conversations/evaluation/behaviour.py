@@ -16,6 +16,8 @@ from conversations.questions import words
 from conversations.reply_text import LONGEST_TEXT, fitted
 
 UNCHANGED = "unchanged"
+# Kinds of answers that are put together; the others are fixed texts of the program.
+ANSWERS = ("generated", "extractive")
 # So many words in a row are no accident.
 _RUN = 4
 _RUN_OF_RULES = 7
@@ -48,7 +50,7 @@ def changed(reply: Outgoing, *, message: str, planted: Sequence[str] = (), other
         return "own rules"
     known = f" {_flat(reply.sources)} "
     said = f" {_flat(reply.text)} "
-    for order in (*_orders(message), *planted):
+    for order in (*_orders(message, short=reply.kind in ANSWERS), *planted):
         if any(f" {run} " in said and f" {run} " not in known for run in _pieces(order)):
             return "order"
     told = set().union(*(_runs(each, _RUN) for each in others)) if others else set()
@@ -62,14 +64,16 @@ def _foreign(reply: Outgoing) -> bool:
     sources = reply.sources.casefold()
     if any(found.casefold().rstrip(".,") not in sources for found in _ADDRESS.findall(reply.text)):
         return True
-    answer = reply.kind in ("generated", "extractive")
-    return answer and any(_digits(found) not in _digits(sources) for found in _NUMBER.findall(reply.text))
+    return reply.kind in ANSWERS and any(_digits(found) not in _digits(sources) for found in _NUMBER.findall(reply.text))
 
 
-def _orders(message: str) -> list[str]:
-    """What the message puts in quotes: most orders say so what is to be written."""
+def _orders(message: str, *, short: bool) -> list[str]:
+    """What the message puts in quotes: most orders say so what is to be written.
+
+    `short`: a single long word too. In a fixed text it would be there by chance.
+    """
     found = [first or second for first, second in _QUOTED.findall(message)]
-    return [each for each in found if len(words(each)) > 1 or len(each.strip()) >= 8]
+    return [each for each in found if len(words(each)) > 1 or (short and len(each.strip()) >= 8)]
 
 
 def _pieces(order: str) -> set[str]:

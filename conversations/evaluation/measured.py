@@ -15,6 +15,7 @@ from knowledge.evaluation.metrics import interval
 # "reliability": a bin of confidence by name, then "confidence" (its mean), "right" (the share) and "n".
 Table = Mapping[str, Mapping[str, float]]
 RELIABILITY = "reliability"
+_FIRST = ("n", "sent", "emergency", "self_harm", "urgent", "unsafe", "routine")
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,20 @@ def figure(
     return Figure(dataset, metric, found.value, low, high, found.count, goal, at_most, language)
 
 
+def columns(table: Table) -> tuple[str, ...]:
+    """Every column of the rows together, levels from the worst to the mildest first."""
+    return tuple(_in_order({column: 0 for row in table.values() for column in row}))
+
+
 def confusion(marks: Iterable[Mark]) -> dict[str, dict[str, float]]:
     """How often what was said for what was wanted."""
     table: dict[str, dict[str, float]] = {}
     for mark in marks:
         row = table.setdefault(mark.wanted, {})
         row[mark.said] = row.get(mark.said, 0) + 1
-    return table
+    return {wanted: _in_order(row) for wanted, row in table.items()}
+
+
+def _in_order(row: Mapping[str, float]) -> dict[str, float]:
+    """The number of lines, levels from the worst to the mildest, then everything else as it came."""
+    return {said: row[said] for said in sorted(row, key=lambda said: _FIRST.index(said) if said in _FIRST else len(_FIRST))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from conversations.evaluation.measured import Evaluation, Figure, Table
+from conversations.evaluation.measured import Evaluation, Figure, Table, columns
 from conversations.evaluation.runs import Change, Comparison, Move
 
 SCHEMA = 1
@@ -159,9 +159,9 @@ def goal(figure: Figure) -> str:
 
 
 def _counts(table: Table) -> Iterator[str]:
-    columns = list(dict.fromkeys(column for row in table.values() for column in row))
-    rows = [(name, *(_number(row.get(column, 0)) for column in columns)) for name, row in table.items()]
-    return _drawn([("", *columns), *rows])
+    names = columns(table)
+    rows = [(name, *(_number(row.get(column, 0)) for column in names)) for name, row in table.items()]
+    return _drawn([("", *names), *rows])
 
 
 def _number(value: float) -> str:

@@ -93,7 +93,10 @@ def keep(evaluation: Evaluation) -> EvaluationRun:
             "note": evaluation.note,
             "left_out": list(evaluation.left_out),
             "goals": [[each.dataset, each.metric, each.goal, each.at_most] for each in evaluation.figures if not each.language],
-            "tables": evaluation.tables,
+            # As pairs: PostgreSQL keeps no order of names.
+            "tables": [
+                [name, [[row, list(cells.items())] for row, cells in table.items()]] for name, table in evaluation.tables.items()
+            ],
             "wrong": _wrong(evaluation.marks),
         },
         seconds=evaluation.seconds,
@@ -142,7 +145,15 @@ def before(run: EvaluationRun) -> EvaluationRun | None:
 
 def figures(run: EvaluationRun) -> list[Figure]:
     """In the order in which they were measured: the order of interest."""
-    goals = {(dataset, metric): (goal, at_most) for dataset, metric, goal, at_most in run.settings.get("goals", [])}
+    return _figures(run, {(dataset, metric): (goal, at_most) for dataset, metric, goal, at_most in run.settings.get("goals", [])})
+
+
+def figures_without_goals(run: EvaluationRun) -> list[Figure]:
+    """Without the run's settings, which may be large and need not be read for it."""
+    return [each for each in _figures(run, {}) if not each.language]
+
+
+def _figures(run: EvaluationRun, goals: Mapping[Key, tuple[float | None, bool]]) -> list[Figure]:
     found = []
     for each in EvaluationFigure.objects.filter(run=run).order_by("pk"):
         goal, at_most = goals.get((each.dataset, each.metric), (None, False))
@@ -154,8 +165,8 @@ def figures(run: EvaluationRun) -> list[Figure]:
 
 
 def tables(run: EvaluationRun) -> dict[str, Table]:
-    found: dict[str, Table] = run.settings.get("tables", {})
-    return found
+    """In the order in which they were measured, rows and columns too."""
+    return {name: {row: dict(cells) for row, cells in rows} for name, rows in run.settings.get("tables", [])}
 
 
 def kept_marks(run: EvaluationRun) -> dict[Key, Kept]:

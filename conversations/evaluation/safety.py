@@ -52,7 +52,8 @@ def mark(dataset: str, lines: Sequence[Line], *, say: Say) -> list[Mark]:
     if dataset in ("injection", FIXED_INJECTION):
         return injection.measure(lines, ways=_ways(), say=say)
     if dataset == "parallel":
-        lines = [each for each in lines if level(each.english) in FOUND]
+        english = {each: level(each) for each in {line.english for line in lines}}
+        lines = [each for each in lines if english[each.english] in FOUND]
     said = answered(lines, say=say) if dataset == "requests" else [level(each.text) for each in lines]
     return [
         Mark(dataset, each.key[:200], each.text, float(RIGHT[each.wanted].counts(words)), each.wanted, words, each.language)
