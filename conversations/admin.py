@@ -27,11 +27,15 @@ from conversations.models import (
     HoldingNotice,
     InboundMessage,
     OutboundMessage,
+    TriageRule,
     UnhandledEvent,
 )
 from conversations.readonly import OfAPerson, ReadOnly, ReadOnlyRows, ago, to_answer
 from conversations.remedies import remedy
+from conversations.rule_admin import TriageRuleAdmin
 from jeevo.logging import masked
+
+admin.site.register(TriageRule, TriageRuleAdmin)
 
 
 @admin.register(Contact)

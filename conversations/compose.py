@@ -14,7 +14,7 @@ from typing import TypeVar
 import structlog
 from django.conf import settings
 
-from conversations import evidence, extractive, language, llm, prompts, validation, wording
+from conversations import evidence, extractive, language, llm, own_rules, prompts, validation, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
 from conversations.questions import Sort, sort
@@ -169,16 +169,23 @@ def warm_up() -> None:
 
 def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
-    verdict = triage(question)
+    verdict = triage(question, books=own_rules.books())
     spoken = language.detect(question, default="en")
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM):
         return red_flag(verdict.level, verdict.concept, spoken, country)
+    if verdict.level is Level.UNSAFE:
+        return unsafe(spoken, country)
     return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)
+
+
+def unsafe(spoken: str, country: str) -> Draft:
+    """Declines to help with harm, says what Jeevo can do, and offers a person."""
+    return Draft(Kind.FIXED, wording.say("unsafe", spoken, country), spoken, reason="unsafe", buttons=True)
 
 
 def red_flag(level: str, concept: str, spoken: str, country: str) -> Draft:
     if level == Level.SELF_HARM:
-        text = wording.self_harm(spoken, country)
+        text = wording.self_harm(spoken, country, concept=concept)
         return Draft(Kind.SELF_HARM, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)
     text = wording.emergency(concept, spoken, country)
     return Draft(Kind.EMERGENCY, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)

@@ -49,6 +49,24 @@ class Concept:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What clinicians of a service added to one language: patterns of a sign, and rules of the tree that are switched off."""
+
+    key: str
+    language: str  # a file: "en", "hi_latn"
+    concept: str
+    level: Level
+    source: str = ""
+    patterns: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        return f"{self.language}.{self.concept}.{self.key}"
+
+
+@dataclass(frozen=True)
 class Book:
     """`own`: words that only this language's files have; none for the common book, which reads everything."""
 
@@ -87,14 +105,31 @@ def read_files() -> dict[str, dict[str, Any]]:
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(RULES.glob("*.toml"))}
 
 
-def made(files: Files) -> tuple[Book, ...]:
-    """The common book first. Raises KeyError, TypeError or ValueError where a file does not keep to the format."""
+def made(files: Files, added: Sequence[Added] = ()) -> tuple[Book, ...]:
+    """The common book first; `added` uses the sets of its language. Raises KeyError, TypeError or ValueError where a file
+    does not keep to the format."""
     by_book: dict[str, list[str]] = {}
     for name in files:
         by_book.setdefault("common" if name in COMMON else name.split("_")[0], []).append(name)
-    common = _book("common", {name: files[name] for name in by_book.pop("common")}, everywhere=_denials(files))
-    others = (_book(book, {name: files[name] for name in names}, beside=(common, files["en"])) for book, names in by_book.items())
+    named = {name: files[name] for name in by_book.pop("common")}
+    common = _book("common", named, added=added, everywhere=_denials(files))
+    others = (
+        _book(book, {name: files[name] for name in names}, added=added, beside=(common, files["en"]))
+        for book, names in by_book.items()
+    )
     return (common, *others)
+
+
+def compiled_alone(added: Added, files: Files) -> Concept:
+    """Raises KeyError with the name of a language, a set or a rule that is not there, ValueError for a range that is none."""
+    for rule in set(added.switched_off) - names(added.language, files):
+        raise KeyError(rule)
+    return _added(added, files[added.language], Lexicon(), ())
+
+
+def names(language: str, files: Files) -> set[str]:
+    """Every rule of a language of the tree, as en.stroke.2."""
+    return {f"{language}.{row['id']}.{i}" for row in files[language]["concepts"] for i in range(1, len(row["patterns"]) + 1)}
 
 
 def _denials(files: Files) -> list[str]:
@@ -103,7 +138,12 @@ def _denials(files: Files) -> list[str]:
 
 
 def _book(
-    book: str, files: Files, *, everywhere: Sequence[str] = (), beside: tuple[Book, Mapping[str, Any]] | None = None
+    book: str,
+    files: Files,
+    *,
+    added: Sequence[Added],
+    everywhere: Sequence[str] = (),
+    beside: tuple[Book, Mapping[str, Any]] | None = None,
 ) -> Book:
     lexicon, own_stems = Lexicon(), tuple[str, ...]()
     if beside is not None:
@@ -117,7 +157,10 @@ def _book(
         _learn_context(lexicon, data)
     for word in everywhere:
         lexicon.add(word, "=deny_after")
-    concepts = tuple(concept for name, data in files.items() for concept in _concepts(name, data, lexicon))
+    own_rows = [each for each in added if each.language in files]
+    off = {rule for each in own_rows for rule in each.switched_off}
+    concepts = tuple(concept for name, data in files.items() for concept in _concepts(name, data, lexicon, off))
+    concepts += tuple(_added(each, files[each.language], lexicon, concepts) for each in own_rows if each.patterns)
     unless: dict[str, tuple[Pattern, ...]] = {}
     for concept in concepts:
         unless[concept.id] = (*unless.get(concept.id, ()), *concept.unless)
@@ -135,19 +178,33 @@ def _learn_context(lexicon: Lexicon, data: Mapping[str, Any]) -> None:
             lexicon.add(member, f"={name}")
 
 
-def _concepts(name: str, data: Mapping[str, Any], lexicon: Lexicon) -> Iterator[Concept]:
-    def compiled(texts: Sequence[str], rule: str) -> tuple[Pattern, ...]:
-        numbered = enumerate(texts, 1)
-        return tuple(lexicon.pattern(text, f"{rule}.{i}", data["sets"]) for i, text in numbered)
+def _compiled(texts: Sequence[str], rule: str, data: Mapping[str, Any], lexicon: Lexicon) -> tuple[Pattern, ...]:
+    return tuple(lexicon.pattern(text, f"{rule}.{i}", data["sets"]) for i, text in enumerate(texts, 1))
 
+
+def _added(each: Added, data: Mapping[str, Any], lexicon: Lexicon, concepts: Sequence[Concept]) -> Concept:
+    """A sign that the tree knows keeps its nature: whether it counts in a general question, and in the past."""
+    alike = next((concept for concept in concepts if concept.id == each.concept), None)
+    return Concept(
+        id=each.concept,
+        level=each.level,
+        source=each.source,
+        patterns=_compiled(each.patterns, each.rule, data, lexicon),
+        unless=_compiled(each.unless, f"{each.rule}.unless", data, lexicon),
+        asked=alike.asked if alike else False,
+        lasting=alike.lasting if alike else False,
+    )
+
+
+def _concepts(name: str, data: Mapping[str, Any], lexicon: Lexicon, off: set[str]) -> Iterator[Concept]:
     for row in data["concepts"]:
         rule = f"{name}.{row['id']}"
         yield Concept(
             id=row["id"],
             level=Level(row["level"]),
             source=row["source"],
-            patterns=compiled(row["patterns"], rule),
-            unless=compiled(row.get("unless", []), f"{rule}.unless"),
+            patterns=tuple(each for each in _compiled(row["patterns"], rule, data, lexicon) if each.rule not in off),
+            unless=_compiled(row.get("unless", []), f"{rule}.unless", data, lexicon),
             asked=row.get("asked", False),
             lasting=row.get("lasting", False),
         )

@@ -29,12 +29,13 @@ class Triage:
     words: tuple[str, ...] = ()
 
 
-def triage(text: str, *, earlier: Sequence[str] = ()) -> Triage:
-    """The worse of this message alone and of the last two minutes (`earlier`, oldest first) read together."""
-    alone = judge(text)
+def triage(text: str, *, earlier: Sequence[str] = (), books: Sequence[Book] | None = None) -> Triage:
+    """The worse of this message alone and of the last two minutes (`earlier`, oldest first) read together. `books`: the
+    rules, those of the tree alone by default."""
+    alone = judge(text, books=books)
     if not earlier:
         return alone
-    joined = judge(PAUSE.join([*earlier, text]))
+    joined = judge(PAUSE.join([*earlier, text]), books=books)
     return joined if joined.level.severity > alone.level.severity else alone
 
 
