@@ -103,8 +103,12 @@ def _topics(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
 
 
 def _section(heading: str, wanted: frozenset[str]) -> float:
-    kinds = intents.section_kinds(heading)
+    kinds = _kinds(heading)
     return 1.0 if kinds & wanted else OVERVIEW_SHARE if "overview" in kinds or not kinds else 0.0
+
+
+# Headings repeat: "Symptoms" stands over a passage of every illness.
+_kinds = lru_cache(maxsize=4096)(intents.section_kinds)
 
 
 def repeats(text: str, others: Sequence[str]) -> bool:
