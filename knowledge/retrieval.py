@@ -30,11 +30,11 @@ from knowledge.ranking import Candidate, Ranked
 
 # Of each half. More finds nothing that would come among the first twelve.
 CANDIDATES = 100
-# The rarest words of the question are looked up until together they stand in this many passages: a word that
-# stands everywhere says nothing, and reading its list is what makes full text slow.
-MOST_POSTINGS = 4_000
-# And beyond that only while they stand in hardly any.
-FEWEST_POSTINGS = CANDIDATES
+# The rarest words of the question bring candidates while together they stand in at most so many passages. A commoner
+# word scores what was found and brings nothing: what it could bring stands behind (docs/adr/0019).
+MOST_POSTINGS = 1_000
+# A question whose every word is common still brings its rarest.
+MOST_ALONE = 10 * MOST_POSTINGS
 # A subquery for each word, because a join would read every word there is.
 _TITLE_WORDS = """
 SELECT c.id, array_agg(u.lexeme), array_agg(coalesce((SELECT t.passages FROM knowledge_term t WHERE t.lexeme = u.lexeme), 0))
@@ -174,9 +174,9 @@ def _rarest(words: Sequence[_Word]) -> list[_Word]:
     chosen: list[_Word] = []
     postings = 0
     for word in words:
-        if postings >= FEWEST_POSTINGS and postings + word.passages > MOST_POSTINGS:
-            break
         postings += word.passages
+        if postings > (MOST_POSTINGS if chosen else MOST_ALONE):
+            break
         chosen.append(word)
     return chosen
 
@@ -316,12 +316,20 @@ def _with_sentences(rows: Sequence[Any], index: EmbeddingIndex) -> list[Any]:
 
 
 def _passage(each: Ranked, row: Any) -> Passage:
-    sentences, packed = row[10], row[11]
+    chunk, document, title, publisher, url, heading, position, page, unreviewed, text, sentences, packed = row
     return Passage(
-        *row[:9],
+        chunk=chunk,
+        document=document,
+        title=title,
+        publisher=publisher,
+        url=url,
+        heading=heading,
+        position=position,
+        page=page,
+        unreviewed=unreviewed,
         score=each.score,
         cosine=each.cosine,
-        text=row[9],
+        text=text,
         sentences=tuple(sentences),
         vectors=np.asarray(indexing.unpack(packed, len(sentences))),
         parts=each.parts,
