@@ -14,7 +14,7 @@ from knowledge import embeddings
 from knowledge.models import Chunk, EmbeddingIndex
 
 Status = EmbeddingIndex.Status
-# Twice the usual care while it is built, so that a search finds as much with less looking (docs/adr/0019).
+# Twice the usual care while it is built, so that a search finds as much with less looking (docs/adr/0020).
 _LINKS, _CONSTRUCTION = 16, 256
 # Bytes of the graph a passage takes in memory while it is built, beside its vector; and the least and the most to ask for.
 _GRAPH, _LEAST, _MOST = 1_000, 512 * 2**20, 2 * 2**30

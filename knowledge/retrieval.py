@@ -38,7 +38,8 @@ MOST_ALONE = 10 * MOST_POSTINGS
 # A subquery for each word, because a join would read every word there is.
 _TITLE_WORDS = """
 SELECT c.id, array_agg(u.lexeme), array_agg(coalesce((SELECT t.passages FROM knowledge_term t WHERE t.lexeme = u.lexeme), 0))
-FROM knowledge_chunk c, unnest(ts_filter(c.search, '{a}')) u WHERE c.id = ANY(%(chunks)s::uuid[]) GROUP BY c.id
+FROM knowledge_chunk c, LATERAL (SELECT ts_filter(c.search, '{a}') AS words OFFSET 0) title, unnest(title.words) u
+WHERE c.id = ANY(%(chunks)s::uuid[]) AND title.words @@ %(words)s::tsquery GROUP BY c.id
 """
 _TEXTS = "SELECT id, text FROM knowledge_chunk WHERE id = ANY(%(chunks)s::uuid[])"
 # Of a passage and its document, what is shown or goes into an answer, in the order of `_passage`.
@@ -127,7 +128,7 @@ def ranked(query: Query, candidates: Sequence[Candidate]) -> list[Ranked]:
 
 def _found(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
     rows = _candidate_rows(query, words, filters)
-    titles = _title_words(rows, query.index.counted)
+    titles = _title_words(rows, words, query.index.counted)
     return [
         Candidate(
             chunk=row[0],
@@ -142,12 +143,14 @@ def _found(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candi
     ]
 
 
-def _title_words(rows: Sequence[Any], passages: int) -> dict[tuple[str, str], dict[str, float]]:
-    """Of each title in its language, the lexemes and how rare each is; read from one passage of those that are under it."""
+def _title_words(rows: Sequence[Any], words: Sequence[_Word], passages: int) -> dict[tuple[str, str], dict[str, float]]:
+    """Of each title in its language that names a word of the question, the lexemes and how rare each is."""
+    # Read from one passage of all those that stand under it.
     under = {row[0]: (row[2], row[3]) for row in {(row[2], row[3]): row for row in rows}.values()}
+    named = _rows(_TITLE_WORDS, {"chunks": list(under), "words": _as_query(words)})
     return {
         under[chunk]: {lexeme: _rarity(stands_in, passages) for lexeme, stands_in in zip(lexemes, counts, strict=True)}
-        for chunk, lexemes, counts in _rows(_TITLE_WORDS, {"chunks": list(under)})
+        for chunk, lexemes, counts in named
     }
 
 
