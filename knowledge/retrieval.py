@@ -34,7 +34,7 @@ CANDIDATES = 100
 # word scores what was found and brings nothing: what it could bring stands behind (docs/adr/0019).
 MOST_POSTINGS = 1_000
 # A question whose every word is common still brings its rarest.
-MOST_ALONE = 10 * MOST_POSTINGS
+MOST_ALONE = 4 * MOST_POSTINGS
 # A subquery for each word, because a join would read every word there is.
 _TITLE_WORDS = """
 SELECT c.id, array_agg(u.lexeme), array_agg(coalesce((SELECT t.passages FROM knowledge_term t WHERE t.lexeme = u.lexeme), 0))

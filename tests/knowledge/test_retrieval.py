@@ -200,7 +200,7 @@ def a_word(lexeme: str, passages: int) -> retrieval._Word:
         ((3, 40, 30_000), 2),
         ((3, 990, 8), 2),
         # Alone it is all there is to go by, within bounds.
-        ((5_000, 6_000), 1),
+        ((3_000, 6_000), 1),
         ((200_000,), 0),
         ((), 0),
     ],
