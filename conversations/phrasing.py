@@ -112,7 +112,8 @@ class Message:
     def is_past(self, match: Sequence[Span]) -> bool:
         first = match[0][0]
         clause, sentence = self.clause[first], self.sentence[first]
-        present = {self.clause[i] for i, _ in self.spans.get("=present", ())}
+        well = self.inside("well_now")
+        present = {self.clause[i] for i, _ in self.spans.get("=present", ()) if i not in well}
         if clause in present:
             return False
         past = [i for i, _ in self.spans.get("=past", ()) if self.sentence[i] == sentence]

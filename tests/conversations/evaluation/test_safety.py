@@ -12,7 +12,7 @@ from conversations.evaluation.catalogue import SETS, WAYS
 from conversations.evaluation.datasets import Line
 from conversations.evaluation.measured import Evaluation, Figure, Mark
 from conversations.evaluation.played_model import playing
-from conversations.language import plain
+from conversations.wordforms import plain
 from tests.conversations.evaluation.folder import write
 from tests.fixtures import ChangeEnvironment
 
