@@ -18,7 +18,7 @@ BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": 
 LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
 PURE = {
     *(f"conversations.{name}" for name in ["webhook", "triage", "language", "questions", "extractive", "validation", "evidence"]),
-    *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
+    *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts", "detection"]),
     *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
     *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
