@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,6 +26,8 @@ FAILURES_THAT_OPEN = 3
 WINDOW_SECONDS = 60
 OPEN_SECONDS = 30
 REFUSED_SECONDS = 300
+# With the tokens that a reasoning model thinks with. Indian scripts take several a word.
+MOST_TOKENS = 2000
 
 
 class ModelError(Exception):
@@ -62,8 +65,11 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
     try:
-        answer = json.loads(_body(system, user, seconds))
-        text, model = answer["choices"][0]["message"]["content"], answer.get("model")
+        # A thread, because the client's timeout holds for each read: a server that sends its head late and then nothing
+        # takes it twice. A call that is given up ends by itself soon after.
+        answer = json.loads(_pool(os.getpid()).submit(_body, system, user, seconds).result(timeout=seconds))
+        choice, model = answer["choices"][0], answer.get("model")
+        text = choice["message"]["content"]
     except groq.APIStatusError as error:
         permanent = error.status_code in (400, 401, 403, 404, 422)
         raise ModelError(_reason(error.status_code), permanent=permanent, code=error.status_code) from error
@@ -71,6 +77,9 @@ def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
         raise ModelError("no answer within the deadline", permanent=False) from error
     except (groq.APIError, httpx.HTTPError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError("the model cannot be reached or answered in a wrong form", permanent=False) from error
+    if choice.get("finish_reason") == "length":
+        # Half a sentence may say the opposite of the whole.
+        raise ModelError("the answer of the model was cut off", permanent=False)
     if not isinstance(text, str) or not text.strip():
         raise ModelError("the model answered nothing", permanent=False)
     return text.strip(), str(model or settings.ENVIRONMENT.groq.model)
@@ -83,7 +92,7 @@ def _body(system: str, user: str, seconds: float) -> bytes:
         model=settings.ENVIRONMENT.groq.model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
         temperature=0,
-        max_completion_tokens=900,
+        max_completion_tokens=MOST_TOKENS,
         timeout=httpx.Timeout(seconds, connect=min(3, seconds)),
     ) as response:
         for piece in response.iter_bytes():
@@ -114,6 +123,11 @@ def _note(error: ModelError) -> None:
         cache.set(_OPEN, True, timeout=REFUSED_SECONDS if error.permanent else OPEN_SECONDS)
         problem = {"code": error.code, "reason": error.reason, "since": timezone.now().isoformat()}
         cache.add(PROBLEM, problem, timeout=3600)
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"model-{process}")
 
 
 @lru_cache(maxsize=2)
