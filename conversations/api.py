@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from conversations import replies
 from conversations.models import Answer
-from conversations.triage import Level
+from conversations.rulebook import Level
 from knowledge import api_trials, trials
 from knowledge.api_parts import ApiView, account, checked
 from knowledge.api_schema import KEY, answers, headers, pending

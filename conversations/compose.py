@@ -18,7 +18,8 @@ from conversations import evidence, extractive, language, llm, prompts, validati
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
 from conversations.questions import Sort, sort
-from conversations.triage import Level, triage
+from conversations.rulebook import Level
+from conversations.triage import triage
 from conversations.validation import Claim
 from knowledge import condensing, embeddings, retrieval, vocabulary
 from knowledge.passages import Passage, Vectors
@@ -172,12 +173,19 @@ def ask(question: str, *, country: str) -> Draft:
     spoken = language.detect(question, default="en")
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM):
         return red_flag(verdict.level, verdict.concept, spoken, country)
+    if verdict.level is Level.UNSAFE:
+        return unsafe(spoken, country)
     return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)
+
+
+def unsafe(spoken: str, country: str) -> Draft:
+    """Declines to help with harm, says what Jeevo can do, and offers a person."""
+    return Draft(Kind.FIXED, wording.say("unsafe", spoken, country), spoken, reason="unsafe", buttons=True)
 
 
 def red_flag(level: str, concept: str, spoken: str, country: str) -> Draft:
     if level == Level.SELF_HARM:
-        text = wording.self_harm(spoken, country)
+        text = wording.self_harm(spoken, country, concept=concept)
         return Draft(Kind.SELF_HARM, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)
     text = wording.emergency(concept, spoken, country)
     return Draft(Kind.EMERGENCY, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)

@@ -18,7 +18,8 @@ from django.db import InterfaceError, OperationalError, transaction
 from conversations import answering, compose, contacts, delivery, handover, language, questions, webhook, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
-from conversations.triage import Level, Triage, triage
+from conversations.rulebook import Level
+from conversations.triage import Triage, triage
 from knowledge import trials
 
 log = structlog.get_logger(__name__)
@@ -27,6 +28,7 @@ Status = InboundMessage.Status
 READ_TOGETHER = timedelta(minutes=2)
 BATCH = 200
 RED_FLAGS = (Level.EMERGENCY, Level.SELF_HARM)
+ANSWERED_AT_ONCE = (*RED_FLAGS, Level.UNSAFE)
 MOST_ATTEMPTS = 3
 
 Send = Callable[[UUID], None]
@@ -99,6 +101,8 @@ def _decide(message: InboundMessage, contact: Contact, verdict: Triage, *, now: 
         _set(message, Status.IGNORED, "the person wrote STOP")
     elif handover.is_taken(contact):
         _set(message, Status.WITH_PERSON, "")
+    elif verdict.level is Level.UNSAFE:
+        answering.commit(contact, [message], compose.unsafe(message.language, contact.country), token=None, now=now)
     return None
 
 
@@ -107,13 +111,13 @@ def _set(message: InboundMessage, status: str, reason: str) -> None:
 
 
 def _recent_texts(contact: Contact, message: InboundMessage) -> list[str]:
-    """What this person wrote in the last two minutes and since the last red flag, oldest first: people type an
+    """What this person wrote in the last two minutes and since the last fixed reply of triage, oldest first: people type an
     emergency in three messages, and one that was already answered must not fire again with the next "ok"."""
     since = message.received_at - READ_TOGETHER
     earlier = InboundMessage.objects.filter(contact=contact, received_at__gte=since, received_at__lte=message.received_at)
     texts: list[str] = []
     for each in earlier.exclude(pk=message.pk).defer("text", "payload").order_by("-received_at", "-id")[:10]:
-        if each.triage_level in RED_FLAGS:
+        if each.triage_level in ANSWERED_AT_ONCE:
             break
         # One that no key opens must not hide what comes after it.
         if each.is_readable and each.text:

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from conversations.models import Handover
-from conversations.triage import Level
+from conversations.rulebook import Level
 
 
 class OptedOutFilter(admin.SimpleListFilter):

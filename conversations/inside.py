@@ -22,6 +22,7 @@ TRIAGE = {
     "urgent": "Checked for an emergency: needs care soon",
     "emergency": "Checked for an emergency: found one",
     "self_harm": "Checked for an emergency: signs of self-harm",
+    "unsafe": "Checked for an emergency: a request that could hurt somebody",
 }
 WRITTEN: dict[str, str] = {
     Kind.GENERATED: "Written by a language model from these passages",

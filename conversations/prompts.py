@@ -50,7 +50,9 @@ language that is named, one line for each line and nothing else.
 
 _INVISIBLE = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _BRACKETS = str.maketrans({"<": "(", ">": ")", "[": "(", "]": ")", "{": "(", "}": ")", "`": "'"})
-_LINK = re.compile(r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.\w+\S*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|in|info|io|me|ly)\b\S*", re.I)
+_LINK = re.compile(
+    r"(?:https?://|www\.)\S+|\b[\w.+-]+@[\w-]+\.\w+\S*|\b[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|in|info|io|me|ly)\b\S*", re.I
+)
 _LESS, _MORE = re.compile(r"<\s*(?=\d)"), re.compile(r">\s*(?=\d)")
 _LONG_NUMBER = re.compile(r"\+?\d(?:[\s().-]{0,2}\d){6,}")
 

@@ -88,10 +88,12 @@ def to_call(language: str, country: str, override: str = "") -> str:
     return callable_numbers(language, country, override) or text("local_number", language)
 
 
-def self_harm(*, language: str, country: str, override: str = "") -> str:
+def self_harm(concept: str = "", *, language: str, country: str, override: str = "") -> str:
+    """Kind words and a helpline; a concept may have words of its own, which never stand before the person's language."""
     crisis = f" {text('number_or', language)} ".join(numbers_for(country).crisis)
     helpline = text("helpline", language, crisis=crisis) if crisis else text("helpline_unknown", language)
-    return text("self_harm", language, helpline=helpline, numbers=to_call(language, country, override))
+    key = f"self_harm_{concept}" if find(f"self_harm_{concept}", chain(language)[0]) else "self_harm"
+    return text(key, language, helpline=helpline, numbers=to_call(language, country, override))
 
 
 def country_of(phone: str, default: str) -> str:

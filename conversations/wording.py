@@ -19,8 +19,8 @@ def emergency(concept: str, language: str, country: str) -> str:
     return replies.emergency(concept, language=language, country=country, override=_override())
 
 
-def self_harm(language: str, country: str) -> str:
-    return replies.self_harm(language=language, country=country, override=_override())
+def self_harm(language: str, country: str, *, concept: str = "") -> str:
+    return replies.self_harm(concept, language=language, country=country, override=_override())
 
 
 def urgent(language: str, country: str) -> str:

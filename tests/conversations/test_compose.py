@@ -10,7 +10,7 @@ import pytest
 from conversations import compose, reply_text, wording
 from conversations.draft import Draft
 from conversations.models import Answer, InboundMessage
-from conversations.triage import Level
+from conversations.rulebook import Level
 from knowledge.models import Document
 from tests.fixtures import ChangeEnvironment
 

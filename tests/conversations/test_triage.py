@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from conversations.triage import Level, Triage, triage
+from conversations.rulebook import Level
+from conversations.triage import Triage, triage
 
 EMERGENCIES = [
     ("my father's face is drooping and he can't lift his arm", "stroke"),
@@ -215,7 +216,7 @@ def test_an_emergency_inside_a_thank_you_is_read() -> None:
 
 def test_levels_are_ordered_by_severity() -> None:
     order = sorted(Level, key=lambda level: level.severity, reverse=True)
-    assert order == [Level.EMERGENCY, Level.SELF_HARM, Level.URGENT, Level.ROUTINE]
+    assert order == [Level.EMERGENCY, Level.SELF_HARM, Level.UNSAFE, Level.URGENT, Level.ROUTINE]
 
 
 @pytest.mark.parametrize("text", ["my " * 1365, "chest " * 680, "no pain and blood or " * 195, "🙂" * 2000])

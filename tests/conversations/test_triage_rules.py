@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from conversations.replies import TEXTS
-from conversations.triage import RULES, Level, load, triage
+from conversations.rulebook import RULES, Book, Level, load
+from conversations.triage import triage
 
 FILES = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(RULES.glob("*.toml"))}
 CONCEPTS = [(name, row) for name, data in FILES.items() for row in data["concepts"]]
@@ -74,18 +75,19 @@ def test_every_concept_has_a_source_and_examples_of_both_kinds(name: str, row: d
     assert all(row[key] for key in ("patterns", "fires", "quiet"))
 
 
-def test_every_pattern_names_only_elements_that_can_match() -> None:
-    lexicon = load().lexicon
+@pytest.mark.parametrize("book", load(), ids=lambda book: book.name)
+def test_every_pattern_names_only_elements_that_can_match(book: Book) -> None:
+    lexicon = book.lexicon
     reachable = set().union(*lexicon.exact.values())
     reachable |= {element for rows in lexicon.prefixes.values() for _, element in rows}
     reachable |= {element for rows in lexicon.phrases.values() for _, element in rows}
     reachable |= {element for *_, element in lexicon.ranges}
-    for concept in load().concepts:
+    for concept in book.concepts:
         for pattern in (*concept.patterns, *concept.unless):
             assert pattern.needed <= reachable, pattern.rule
 
 
 def test_rule_ids_are_unique_and_every_file_says_that_it_is_unreviewed() -> None:
-    rules = [pattern.rule for concept in load().concepts for pattern in concept.patterns]
+    rules = [pattern.rule for book in load() for concept in book.concepts for pattern in concept.patterns]
     assert len(rules) == len(set(rules))
     assert {data["status"] for data in FILES.values()} == {"unreviewed"}
