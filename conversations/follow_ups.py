@@ -21,7 +21,8 @@ _SOMEBODY = (
 )
 # The whole of what is new: "and for children", "if she is pregnant", "in adults too".
 _ONLY_SOMEBODY = re.compile(
-    rf"^(?:(?:for|in|with|to|if|when|during|about|safe|good|i am|i'm|she is|he is)\s+)*(?P<who>{_SOMEBODY}|pregnant|breastfeeding)(?: too| as well)?\W*$",
+    r"^(?:(?:for|in|with|to|if|when|during|about|safe|good|i am|i'm|she is|he is)\s+)*"
+    rf"(?P<who>{_SOMEBODY}|pregnant|breastfeeding)(?: too| as well)?\W*$",
     re.I,
 )
 _OF_SOMEBODY = re.compile(rf"\s*\b(?:for|in|of|to|with|during)\s+{_SOMEBODY}\b|\b{_SOMEBODY}('s)?\b", re.I)

@@ -75,6 +75,12 @@ def detect(text: str, *, default: str = "en") -> str:
     return winner
 
 
+def is_certain(text: str, spoken: str) -> bool:
+    """Whether the message alone, long enough, says that it is in this language: then the conversation goes on in it."""
+    alone = detect(text, default="und")
+    return spoken != "und" and alone == spoken and (spoken not in _LISTS or len(text.split()) >= _LONG_ENOUGH)
+
+
 def script(letter: str) -> str:
     """The language that stands for a script ("hi" for Devanagari), "latin", or "und"."""
     point = ord(letter)

@@ -88,6 +88,10 @@ def translate(lines: Sequence[str], language: str, *, code: str) -> str:
     return "\n".join([f"Code: {code}", f"Language: {language}", f"<text-{code}>", *lines, f"</text-{code}>"])
 
 
+def has_address(text: str) -> bool:
+    return bool(_LINK.search(text) or _LONG_NUMBER.search(text))
+
+
 def _marked(name: str, code: str, text: str) -> str:
     return f"<{name}-{code}>\n{text}\n</{name}-{code}>"
 

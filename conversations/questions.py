@@ -107,3 +107,22 @@ def _leans_on_what_came_before(text: str, tokens: list[str]) -> bool:
         return True
     asked_of_it = _PROPERTIES if _POINTING & set(tokens) else set[str]()
     return len(tokens) <= 7 and not [word for word in own if word not in _GROUPS | asked_of_it and not word.isdigit()]
+
+
+# What is told of somebody holds for both questions: apart, the second would lose it.
+_SETTING = re.compile(r"[.!;\n]\s*\S|\b(?:i have|i am|i'm|i had|my|we have|our|has|having|suffer\w*)\b", re.IGNORECASE)
+
+
+def several(text: str) -> tuple[str, ...]:
+    """The message as at most two questions that stand alone; one where they are about the same thing or lean on each other."""
+    asked = [part.strip() + "?" for part in text.split("?")[:-1] if part.strip()]
+    two = len(asked) == 2 and text.rstrip()[-1] == "?" and not _SETTING.search(text)
+    if not two or any(sort(part) is not Sort.QUESTION for part in asked):
+        return (text,)
+    topics = [_own_words(part) for part in asked]
+    alone = all(len(topic) >= 1 and not (_POINTING & set(words(part))) for topic, part in zip(topics, asked, strict=True))
+    return tuple(asked) if alone and not topics[0] & topics[1] else (text,)
+
+
+def _own_words(text: str) -> set[str]:
+    return {word for word in words(text) if word not in _EMPTY_WORDS and word not in _POINTING and word not in _PROPERTIES}
