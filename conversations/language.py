@@ -61,7 +61,8 @@ def detect(text: str, *, default: str = "en") -> str:
     A code with "-Latn" is an Indian language in Latin letters; `default` is the language of the conversation.
     """
     text = unicodedata.normalize("NFC", INVISIBLE.sub("", text)).replace("’", "'")
-    scripts = Counter(script(letter) for letter in text if unicodedata.category(letter)[0] == "L")
+    # Vowel signs count, or the name of one medicine would outweigh a sentence in an Indian script.
+    scripts = Counter(script(sign) for sign in text if _is_of_a_script(sign))
     if not scripts:
         return default
     winner = max(scripts, key=lambda name: (scripts[name], name != "latin"))
@@ -73,6 +74,11 @@ def detect(text: str, *, default: str = "en") -> str:
     if winner == "ar":
         return "ur" if any(word in _WORDS["arabic"]["ur"] or _URDU_LETTERS & set(word) for word in words) else "und"
     return winner
+
+
+def _is_of_a_script(sign: str) -> bool:
+    kind = unicodedata.category(sign)[0]
+    return kind == "L" or (kind == "M" and script(sign) not in ("latin", "und"))
 
 
 def is_certain(text: str, spoken: str) -> bool:

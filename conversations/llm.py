@@ -64,10 +64,11 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
 
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
+    client = _client(os.getpid())
     try:
         # A thread, because the client's timeout holds for each read: a server that sends its head late and then nothing
         # takes it twice. A call that is given up ends by itself soon after.
-        answer = json.loads(_pool(os.getpid()).submit(_body, system, user, seconds).result(timeout=seconds))
+        answer = json.loads(_pool(os.getpid()).submit(_body, client, system, user, seconds).result(timeout=seconds))
         choice, model = answer["choices"][0], answer.get("model")
         text = choice["message"]["content"]
     except groq.APIStatusError as error:
@@ -85,10 +86,10 @@ def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
     return text.strip(), str(model or settings.ENVIRONMENT.groq.model)
 
 
-def _body(system: str, user: str, seconds: float) -> bytes:
+def _body(client: groq.Groq, system: str, user: str, seconds: float) -> bytes:
     """The answer as it came. Read in pieces, because a timeout of the client holds for each piece and not for the whole."""
     started, pieces = time.monotonic(), []
-    with _client(os.getpid()).chat.completions.with_streaming_response.create(
+    with client.chat.completions.with_streaming_response.create(
         model=settings.ENVIRONMENT.groq.model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
         temperature=0,

@@ -20,7 +20,7 @@ from conversations import llm, prompts
 
 MODEL = "openai/gpt-oss-120b"
 PATH = "/openai/v1/chat/completions"
-_PASSAGE = re.compile(r'<passage-\w+ number="(\d+)"[^>]*>\n(.*)\n</passage-\w+>')
+_PASSAGE = re.compile(r'<passage[-\w]* number="(\d+)"[^>]*>\n(.*)\n</passage[-\w]*>')
 _TEXT = re.compile(r"<text-\w+>\n(.*)\n</text-\w+>", re.DOTALL)
 STEPS = {prompts.READ: "read", prompts.SYSTEM: "write", prompts.TRANSLATE: "translate"}
 
