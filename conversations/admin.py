@@ -17,6 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from conversations import desk, lookup, not_helpful
+from conversations.evaluation import pages
 from conversations.filters import OptedOutFilter, PersonFilter, TriageFilter, WaitingFilter
 from conversations.models import (
     Answer,
@@ -27,11 +28,15 @@ from conversations.models import (
     HoldingNotice,
     InboundMessage,
     OutboundMessage,
+    TriageRule,
     UnhandledEvent,
 )
 from conversations.readonly import OfAPerson, ReadOnly, ReadOnlyRows, ago, to_answer
 from conversations.remedies import remedy
+from conversations.rule_admin import TriageRuleAdmin
 from jeevo.logging import masked
+
+admin.site.register(TriageRule, TriageRuleAdmin)
 
 
 @admin.register(Contact)
@@ -194,7 +199,8 @@ class AnswerAdmin(OfAPerson):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(not_helpful.not_helpful)
-        return [path("not-helpful/", view, name="conversations_answer_not_helpful"), *super().get_urls()]
+        own = [path("not-helpful/", view, name="conversations_answer_not_helpful"), *pages.urls()]
+        return [*own, *super().get_urls()]
 
     def get_inlines(self, request: HttpRequest, obj: Answer | None) -> Any:
         return self.inlines if obj and obj.citations.exists() else ()

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 import structlog
-from django.conf import settings
 
 from conversations import llm
 
@@ -18,16 +17,11 @@ T = TypeVar("T")
 LEAST_SECONDS = 0.3
 
 
-def _deadline() -> float:
-    seconds: float = settings.ENVIRONMENT.groq.deadline_seconds
-    return seconds
-
-
 @dataclass
 class Budget:
     """Starts when it is made. A model that failed once is not asked again for this answer: the next call would fail as slowly."""
 
-    seconds: float = field(default_factory=_deadline)
+    seconds: float = field(default_factory=llm.deadline)
     started: float = field(default_factory=time.monotonic)
     # Milliseconds by step.
     timings: dict[str, int] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from conversations import grounded, language, llm, prompts, translation, understanding, wording
+from conversations import grounded, language, llm, own_rules, prompts, translation, understanding, wording
 from conversations.budget import Budget
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
@@ -160,7 +160,7 @@ def warm_up() -> None:
 
 def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
-    verdict = triage(question)
+    verdict = triage(question, books=own_rules.books())
     spoken = language.detect(question, default="en")
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM, Level.UNSAFE):
         return at_once(verdict, spoken, country)

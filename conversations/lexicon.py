@@ -30,7 +30,8 @@ class Lexicon:
 
     exact: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     prefixes: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    phrases: dict[str, list[tuple[tuple[str, ...], str]]] = field(default_factory=lambda: defaultdict(list))
+    # By the first word: all words, the element, and how the word after them begins (empty: nothing need follow).
+    phrases: dict[str, list[tuple[tuple[str, ...], str, str]]] = field(default_factory=lambda: defaultdict(list))
     ranges: list[tuple[float, float, tuple[str, ...], str]] = field(default_factory=list)
     numbers: dict[str, str] = field(default_factory=dict)
     known: set[str] = field(default_factory=set)
@@ -70,8 +71,12 @@ class Lexicon:
 
     def add(self, member: str, element: str) -> None:
         if member.endswith("*"):
-            stem = plain(member[:-1])
-            self.prefixes[stem[:3]].append((stem, element))
+            *before, stem = plain(member[:-1]).split()
+            if before:
+                words = self.learn(" ".join(before))
+                self.phrases[words[0]].append((words, element, stem))
+            else:
+                self.prefixes[stem[:3]].append((stem, element))
             return
         first, _, rest = member.partition(" ")
         if first.startswith("#"):
@@ -82,7 +87,7 @@ class Lexicon:
         if len(words) == 1:
             self.exact[words[0]].add(element)
         else:
-            self.phrases[words[0]].append((words, element))
+            self.phrases[words[0]].append((words, element, ""))
 
     def learn(self, text: str) -> tuple[str, ...]:
         words = tuple(self.numbers.get(word, word) for word in tokens(text))
@@ -99,9 +104,10 @@ class Lexicon:
         """The elements that begin at word `i`, each with the place where it ends."""
         for element in self.elements(words[i]):
             yield element, i + 1
-        for phrase, element in self.phrases.get(words[i], ()):
-            if tuple(words[i : i + len(phrase)]) == phrase:
-                yield element, i + len(phrase)
+        for phrase, element, stem in self.phrases.get(words[i], ()):
+            end = i + len(phrase)
+            if tuple(words[i:end]) == phrase and (not stem or (end < len(words) and words[end].startswith(stem))):
+                yield element, end + bool(stem)
         if words[i][0].isdigit() and len(words[i]) < 9:
             for low, high, rest, element in self.ranges:
                 end = i + 1 + len(rest)
@@ -123,15 +129,20 @@ class Lexicon:
             if squeezed in self.known:
                 return squeezed
         word = squeezed
-        if self.by_sound and len(word) >= SOUNDS_FROM and word.isascii() and not self.elements(word):
-            alike = self.sounds.get(sound(word))
-            if alike:
-                return alike
+        alike = self.alike(word)
+        if alike:
+            return alike
         if len(word) < 5 or not word.isascii() or self.elements(word):
             return word
         near = {known for shorter in deletions(word) for known in self.slips.get(shorter, ())}
         close = sorted(known for known in near if known[0] == word[0] and one_slip(word, known))
         return close[0] if close else word
+
+    def alike(self, word: str) -> str:
+        """The known word that sounds the same, or empty."""
+        if not self.by_sound or len(word) < SOUNDS_FROM or not word.isascii() or self.elements(word):
+            return ""
+        return self.sounds.get(sound(word), "")
 
     def elements(self, word: str) -> set[str]:
         found = set(self.exact.get(word, ()))

@@ -6,7 +6,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,8 +17,11 @@ import groq
 import httpx
 import structlog
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import BaseCache, cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
+
+from jeevo.environment import Groq
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +51,53 @@ class Completion:
     milliseconds: int
 
 
+@dataclass(frozen=True)
+class _Elsewhere:
+    config: Groq
+    client: groq.Groq
+    breaker: BaseCache
+
+
+_elsewhere: ContextVar[_Elsewhere | None] = ContextVar("elsewhere", default=None)
+
+
+@contextmanager
+def elsewhere(config: Groq) -> Iterator[None]:
+    """Calls made inside go to this address, or to nobody without a key. Their failures rest no model that answers people."""
+    breaker = LocMemCache(f"elsewhere {config.base_url}", {})
+    breaker.clear()
+    with groq.Groq(api_key=config.api_key or "none", base_url=config.base_url, max_retries=0) as client:
+        token = _elsewhere.set(_Elsewhere(config, client, breaker))
+        try:
+            yield
+        finally:
+            _elsewhere.reset(token)
+
+
+def _config() -> Groq:
+    place = _elsewhere.get()
+    found: Groq = place.config if place else settings.ENVIRONMENT.groq
+    return found
+
+
+def _breaker() -> BaseCache:
+    place = _elsewhere.get()
+    return place.breaker if place else cache
+
+
 def is_on() -> bool:
-    return bool(settings.ENVIRONMENT.groq.api_key)
+    return bool(_config().api_key)
+
+
+def deadline() -> float:
+    """Seconds that all calls for one answer may take together."""
+    seconds: float = _config().deadline_seconds
+    return seconds
 
 
 def complete(system: str, user: str, *, seconds: float) -> Completion:
     """One completion within `seconds`. Raises ModelError; at once while the breaker is open."""
-    if cache.get(_OPEN):
+    if _breaker().get(_OPEN):
         raise ModelError("the model is resting after failures", permanent=False)
     started = time.monotonic()
     try:
@@ -59,17 +105,18 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
     except ModelError as error:
         _note(error)
         raise
-    cache.delete_many([_FAILURES, PROBLEM])
+    _breaker().delete_many([_FAILURES, PROBLEM])
     return Completion(text, model, round(1000 * (time.monotonic() - started)))
 
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
-    client = _client(os.getpid())
+    place, model = _elsewhere.get(), _config().model
+    client = place.client if place else _client(os.getpid())
     try:
         # A thread, because the client's timeout holds for each read: a server that sends its head late and then nothing
         # takes it twice. A call that is given up ends by itself soon after.
-        answer = json.loads(_pool(os.getpid()).submit(_body, client, system, user, seconds).result(timeout=seconds))
-        choice, model = answer["choices"][0], answer.get("model")
+        answer = json.loads(_pool(os.getpid()).submit(_body, client, model, system, user, seconds).result(timeout=seconds))
+        choice, said_by = answer["choices"][0], answer.get("model")
         text = choice["message"]["content"]
     except groq.APIStatusError as error:
         permanent = error.status_code in (400, 401, 403, 404, 422)
@@ -83,14 +130,14 @@ def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
         raise ModelError("the answer of the model was cut off", permanent=False)
     if not isinstance(text, str) or not text.strip():
         raise ModelError("the model answered nothing", permanent=False)
-    return text.strip(), str(model or settings.ENVIRONMENT.groq.model)
+    return text.strip(), str(said_by or model)
 
 
-def _body(client: groq.Groq, system: str, user: str, seconds: float) -> bytes:
+def _body(client: groq.Groq, model: str, system: str, user: str, seconds: float) -> bytes:
     """The answer as it came. Read in pieces, because a timeout of the client holds for each piece and not for the whole."""
     started, pieces = time.monotonic(), []
     with client.chat.completions.with_streaming_response.create(
-        model=settings.ENVIRONMENT.groq.model,
+        model=model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
         temperature=0,
         max_completion_tokens=MOST_TOKENS,
@@ -115,15 +162,16 @@ def _reason(status: int) -> str:
 def _note(error: ModelError) -> None:
     """Open the breaker after repeated failures, or at once for a refused key, and say so for the console."""
     log.warning("the language model failed", reason=error.reason, permanent=error.permanent)
-    cache.add(_FAILURES, 0, timeout=WINDOW_SECONDS)
+    notes = _breaker()
+    notes.add(_FAILURES, 0, timeout=WINDOW_SECONDS)
     try:
-        failures = cache.incr(_FAILURES)
+        failures = notes.incr(_FAILURES)
     except ValueError:
         failures = 1
     if error.permanent or (failures or 0) >= FAILURES_THAT_OPEN:
-        cache.set(_OPEN, True, timeout=REFUSED_SECONDS if error.permanent else OPEN_SECONDS)
+        notes.set(_OPEN, True, timeout=REFUSED_SECONDS if error.permanent else OPEN_SECONDS)
         problem = {"code": error.code, "reason": error.reason, "since": timezone.now().isoformat()}
-        cache.add(PROBLEM, problem, timeout=3600)
+        notes.add(PROBLEM, problem, timeout=3600)
 
 
 @lru_cache(maxsize=2)

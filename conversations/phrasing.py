@@ -169,9 +169,8 @@ class Message:
         spans = {span for pattern in unless for match in self.matches(pattern) for span in match}
         return {i for start, end in spans for i in range(start, end)}
 
-    def fired(self, concept: Concept, unless: Sequence[Pattern]) -> Iterator[tuple[str, str]]:
-        hopeful = [pattern for pattern in concept.patterns if pattern.needed <= self.present]
-        hidden = self.hidden(unless) if hopeful else set()
+    def fired(self, concept: Concept, hopeful: Sequence[Pattern], unless: Sequence[Pattern]) -> Iterator[tuple[str, str]]:
+        hidden = self.hidden(unless)
         for pattern in hopeful:
             for match in self.matches(pattern):
                 if not any(start in hidden for start, _ in match) and self.holds(match, concept):

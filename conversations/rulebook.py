@@ -7,10 +7,12 @@ language is a book of its own that knows English sentence words too; it reads th
 from __future__ import annotations
 
 import tomllib
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,9 @@ from conversations.wordforms import is_word, plain
 RULES = Path(__file__).parent / "rules"
 COMMON = ("en", "hi", "hi_latn")
 # Of the words of a sentence, in a language's own words, before its book reads the message.
-SHARE = 0.25
+SHARE = 0.2
+# Of the share of the language that has most: a message may be in two that resemble each other.
+BESIDE = 0.7
 
 Files = Mapping[str, Mapping[str, Any]]
 
@@ -49,6 +53,24 @@ class Concept:
 
 
 @dataclass(frozen=True)
+class Added:
+    """What clinicians of a service added to one language: patterns of a sign, and rules of the tree that are switched off."""
+
+    key: str
+    language: str  # a file: "en", "hi_latn"
+    concept: str
+    level: Level
+    source: str = ""
+    patterns: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    switched_off: tuple[str, ...] = ()
+
+    @property
+    def rule(self) -> str:
+        return f"{self.language}.{self.concept}.{self.key}"
+
+
+@dataclass(frozen=True)
 class Book:
     """`own`: words that only this language's files have; none for the common book, which reads everything."""
 
@@ -57,25 +79,49 @@ class Book:
     concepts: tuple[Concept, ...]
     unless: Mapping[str, tuple[Pattern, ...]]  # by concept, of all files of the book
     own: frozenset[str] = frozenset()
-    own_stems: tuple[str, ...] = ()
+    # Where each pattern is found by one of its elements: most elements are not in a message, so most patterns are never tried.
+    places: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    # Denials of other languages that it knows only to stop at them.
+    borrowed: frozenset[str] = frozenset()
 
-    def reads(self, signs: Sequence[str]) -> bool:
-        """Whether some sentence has enough words of this language."""
-        if self.name == "common":
-            return True
+    def hopeful(self, present: frozenset[str]) -> Iterator[tuple[Concept, list[Pattern]]]:
+        """The concepts with the patterns of which every element is present, in the order of the files."""
+        places = sorted(place for element in present for place in self.places.get(element, ()))
+        for number, group in groupby(places, key=lambda place: place[0]):
+            concept = self.concepts[number]
+            patterns = [concept.patterns[each] for _, each in group if concept.patterns[each].needed <= present]
+            if patterns:
+                yield concept, patterns
+
+    def share(self, signs: Sequence[str]) -> float:
+        """Of the words of the sentence that has most of them, those of this language alone; 0 for less than `SHARE`."""
+        best = 0.0
         own = words = 0
         for sign in (*signs, "."):
             if is_word(sign):
-                words += 1
+                words += not sign[0].isdigit()
                 own += self.is_own(sign)
             elif sign in ".!?;\n।":
-                if own and own >= SHARE * words:
-                    return True
+                best = max(best, own / words if words else 0.0)
                 own = words = 0
-        return False
+        return best if best >= SHARE else 0.0
 
     def is_own(self, sign: str) -> bool:
-        return self.lexicon.resolve(sign) in self.own or sign.startswith(self.own_stems)
+        """A word of this language, as it stands, by its stem or by its sound; a slip of another language's word is none."""
+        if sign in self.own or sign[0].isdigit():
+            return sign in self.own
+        if not sign.isascii():
+            return any(sign.startswith(stem) for stem, _ in self.lexicon.prefixes.get(sign[:3], ()))
+        return sign not in self.lexicon.right and self.lexicon.alike(sign) in self.own
+
+
+def reading(signs: Sequence[str], books: Sequence[Book]) -> Iterator[Book]:
+    """The common book, and those whose language this is: words in Latin letters mean other things in the next language."""
+    common, *others = books
+    yield common
+    shares = [(book.share(signs), book) for book in others]
+    best = max((share for share, _ in shares), default=0.0)
+    yield from (book for share, book in shares if share and share >= BESIDE * best)
 
 
 @cache
@@ -87,14 +133,31 @@ def read_files() -> dict[str, dict[str, Any]]:
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(RULES.glob("*.toml"))}
 
 
-def made(files: Files) -> tuple[Book, ...]:
-    """The common book first. Raises KeyError, TypeError or ValueError where a file does not keep to the format."""
+def made(files: Files, added: Sequence[Added] = ()) -> tuple[Book, ...]:
+    """The common book first; `added` uses the sets of its language. Raises KeyError, TypeError or ValueError where a file
+    does not keep to the format."""
     by_book: dict[str, list[str]] = {}
     for name in files:
         by_book.setdefault("common" if name in COMMON else name.split("_")[0], []).append(name)
-    common = _book("common", {name: files[name] for name in by_book.pop("common")}, everywhere=_denials(files))
-    others = (_book(book, {name: files[name] for name in names}, beside=(common, files["en"])) for book, names in by_book.items())
+    named = {name: files[name] for name in by_book.pop("common")}
+    common = _book("common", named, added=added, everywhere=_denials(files))
+    others = (
+        _book(book, {name: files[name] for name in names}, added=added, beside=(common, files["en"]))
+        for book, names in by_book.items()
+    )
     return (common, *others)
+
+
+def compiled_alone(added: Added, files: Files) -> Concept:
+    """Raises KeyError with the name of a language, a set or a rule that is not there, ValueError for a range that is none."""
+    for rule in set(added.switched_off) - names(added.language, files):
+        raise KeyError(rule)
+    return _added(added, files[added.language], Lexicon(), ())
+
+
+def names(language: str, files: Files) -> set[str]:
+    """Every rule of a language of the tree, as en.stroke.2."""
+    return {f"{language}.{row['id']}.{i}" for row in files[language]["concepts"] for i in range(1, len(row["patterns"]) + 1)}
 
 
 def _denials(files: Files) -> list[str]:
@@ -103,28 +166,46 @@ def _denials(files: Files) -> list[str]:
 
 
 def _book(
-    book: str, files: Files, *, everywhere: Sequence[str] = (), beside: tuple[Book, Mapping[str, Any]] | None = None
+    book: str,
+    files: Files,
+    *,
+    added: Sequence[Added],
+    everywhere: Sequence[str] = (),
+    beside: tuple[Book, Mapping[str, Any]] | None = None,
 ) -> Book:
-    lexicon, own_stems = Lexicon(), tuple[str, ...]()
+    lexicon = Lexicon()
     if beside is not None:
         common, english = beside
-        lexicon = Lexicon(right=frozenset(common.lexicon.known), by_sound=True)
+        lexicon = Lexicon(right=frozenset(common.lexicon.known) - common.borrowed, by_sound=True)
         _learn_context(lexicon, english)
     before = frozenset(lexicon.known)
     for data in files.values():
         lexicon.numbers.update({plain(word): str(number) for word, number in data.get("numbers", {}).items()})
     for data in files.values():
         _learn_context(lexicon, data)
+    before_denials = frozenset(lexicon.known)
     for word in everywhere:
         lexicon.add(word, "=deny_after")
-    concepts = tuple(concept for name, data in files.items() for concept in _concepts(name, data, lexicon))
+    borrowed = frozenset(lexicon.known) - before_denials
+    own_rows = [each for each in added if each.language in files]
+    off = {rule for each in own_rows for rule in each.switched_off}
+    concepts = tuple(concept for name, data in files.items() for concept in _concepts(name, data, lexicon, off))
+    concepts += tuple(_added(each, files[each.language], lexicon, concepts) for each in own_rows if each.patterns)
     unless: dict[str, tuple[Pattern, ...]] = {}
     for concept in concepts:
         unless[concept.id] = (*unless.get(concept.id, ()), *concept.unless)
-    own = frozenset(lexicon.known) - before - lexicon.right
-    if beside is not None:
-        own_stems = tuple(stem for stems in lexicon.prefixes.values() for stem, _ in stems if not stem.isascii())
-    return Book(book, lexicon, concepts, unless, own, tuple(sorted(set(own_stems))))
+    own = frozenset(word for word in lexicon.known - before - lexicon.right if not word[0].isdigit())
+    return Book(book, lexicon, concepts, unless, own, _places(concepts), borrowed)
+
+
+def _places(concepts: Sequence[Concept]) -> dict[str, tuple[tuple[int, int], ...]]:
+    """By the element of each pattern that the fewest patterns need."""
+    often = Counter(element for concept in concepts for pattern in concept.patterns for element in pattern.needed)
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, concept in enumerate(concepts):
+        for each, pattern in enumerate(concept.patterns):
+            places[min(pattern.needed, key=lambda element: (often[element], element))].append((number, each))
+    return {element: tuple(found) for element, found in places.items()}
 
 
 def _learn_context(lexicon: Lexicon, data: Mapping[str, Any]) -> None:
@@ -135,19 +216,33 @@ def _learn_context(lexicon: Lexicon, data: Mapping[str, Any]) -> None:
             lexicon.add(member, f"={name}")
 
 
-def _concepts(name: str, data: Mapping[str, Any], lexicon: Lexicon) -> Iterator[Concept]:
-    def compiled(texts: Sequence[str], rule: str) -> tuple[Pattern, ...]:
-        numbered = enumerate(texts, 1)
-        return tuple(lexicon.pattern(text, f"{rule}.{i}", data["sets"]) for i, text in numbered)
+def _compiled(texts: Sequence[str], rule: str, data: Mapping[str, Any], lexicon: Lexicon) -> tuple[Pattern, ...]:
+    return tuple(lexicon.pattern(text, f"{rule}.{i}", data["sets"]) for i, text in enumerate(texts, 1))
 
+
+def _added(each: Added, data: Mapping[str, Any], lexicon: Lexicon, concepts: Sequence[Concept]) -> Concept:
+    """A sign that the tree knows keeps its nature: whether it counts in a general question, and in the past."""
+    alike = next((concept for concept in concepts if concept.id == each.concept), None)
+    return Concept(
+        id=each.concept,
+        level=each.level,
+        source=each.source,
+        patterns=_compiled(each.patterns, each.rule, data, lexicon),
+        unless=_compiled(each.unless, f"{each.rule}.unless", data, lexicon),
+        asked=alike.asked if alike else False,
+        lasting=alike.lasting if alike else False,
+    )
+
+
+def _concepts(name: str, data: Mapping[str, Any], lexicon: Lexicon, off: set[str]) -> Iterator[Concept]:
     for row in data["concepts"]:
         rule = f"{name}.{row['id']}"
         yield Concept(
             id=row["id"],
             level=Level(row["level"]),
             source=row["source"],
-            patterns=compiled(row["patterns"], rule),
-            unless=compiled(row.get("unless", []), f"{rule}.unless"),
+            patterns=tuple(each for each in _compiled(row["patterns"], rule, data, lexicon) if each.rule not in off),
+            unless=_compiled(row.get("unless", []), f"{rule}.unless", data, lexicon),
             asked=row.get("asked", False),
             lasting=row.get("lasting", False),
         )

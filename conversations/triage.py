@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conversations.phrasing import Message
-from conversations.rulebook import Book, Concept, Level, load
+from conversations.rulebook import Book, Concept, Level, load, reading
 from conversations.wordforms import tokens
 
 # Between two messages of one person: a sentence may go on ("my father is not" / "breathing"), a denial ends
@@ -29,18 +29,19 @@ class Triage:
     words: tuple[str, ...] = ()
 
 
-def triage(text: str, *, earlier: Sequence[str] = ()) -> Triage:
-    """The worse of this message alone and of the last two minutes (`earlier`, oldest first) read together."""
-    alone = judge(text)
+def triage(text: str, *, earlier: Sequence[str] = (), books: Sequence[Book] | None = None) -> Triage:
+    """The worse of this message alone and of the last two minutes (`earlier`, oldest first) read together. `books`: the
+    rules, those of the tree alone by default."""
+    alone = judge(text, books=books)
     if not earlier:
         return alone
-    joined = judge(PAUSE.join([*earlier, text]))
+    joined = judge(PAUSE.join([*earlier, text]), books=books)
     return joined if joined.level.severity > alone.level.severity else alone
 
 
 def judge(text: str, *, books: Sequence[Book] | None = None) -> Triage:
     signs = tokens(text)
-    hits = [hit for book in books or load() if book.reads(signs) for hit in _hits(signs, book)]
+    hits = [hit for book in reading(signs, books or load()) for hit in _hits(signs, book)]
     if not hits:
         return Triage()
     worst = max((concept for concept, *_ in hits), key=lambda concept: concept.level.severity)
@@ -50,6 +51,6 @@ def judge(text: str, *, books: Sequence[Book] | None = None) -> Triage:
 
 def _hits(signs: Sequence[str], book: Book) -> Iterator[Hit]:
     message = Message(signs, book.lexicon)
-    for concept in book.concepts:
-        for rule, words in message.fired(concept, book.unless[concept.id]):
+    for concept, patterns in book.hopeful(message.present):
+        for rule, words in message.fired(concept, patterns, book.unless[concept.id]):
             yield concept, rule, words

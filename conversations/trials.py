@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from conversations import compose, evidence
+from conversations import compose, evidence, own_rules
 from conversations.draft import Draft
 from conversations.triage import triage
 from knowledge import trials
@@ -58,7 +58,7 @@ def answer_json(question: str, draft: Draft) -> dict[str, Any]:
         ],
         "confidence": draft.confidence,
         "enough": evidence.ENOUGH,
-        "triage_level": str(triage(question).level.value),
+        "triage_level": str(triage(question, books=own_rules.books()).level.value),
         "handover": bool(draft.handover),
         "timings": draft.timings,
     }

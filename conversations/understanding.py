@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conversations import follow_ups, prompts
+from conversations import follow_ups, own_rules, prompts
 from conversations.budget import Budget
 from conversations.language import detect
 from conversations.prompts import Earlier
@@ -101,5 +101,5 @@ def raised(understood: Understood, *, above: Level) -> Triage | None:
     """What triage finds in the message once it is in English, where that is worse than what is known."""
     if not understood.rewritten:
         return None
-    verdict = triage(understood.rewritten)
+    verdict = triage(understood.rewritten, books=own_rules.books())
     return verdict if verdict.level.severity > above.severity else None

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 
+from conversations import roles as rule_roles
 from knowledge import roles, starter
 
 # Any constant will do, as long as every starter uses the same one.
@@ -27,6 +28,7 @@ def prepare(*, say: Say) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
         roles.ensure()
+        rule_roles.ensure()
         first_account(say=say)
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()

@@ -17,7 +17,7 @@ PROJECT = ("jeevo", *APPS)
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
 LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
 PURE = {
-    *(f"conversations.{name}" for name in ["triage", "rulebook", "phrasing", "lexicon", "wordforms", "language"]),
+    *(f"conversations.{name}" for name in ["triage", "rulebook", "rule_check", "phrasing", "lexicon", "wordforms", "language"]),
     *(f"conversations.{name}" for name in ["webhook", "questions", "extractive", "validation", "evidence"]),
     *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
     *(f"conversations.{name}" for name in ["gibberish", "off_topic", "follow_ups", "translation_checks"]),

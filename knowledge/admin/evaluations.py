@@ -39,6 +39,11 @@ class EvaluationRunAdmin(ReadOnly):
     change_list_template = "admin/knowledge/evaluationrun/change_list.html"
     empty_state = "Nothing was measured yet. The first run is made at the terminal: manage.py evaluate_retrieval --data FOLDER"
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[EvaluationRun]:
+        """What else is measured has pages of its own."""
+        found: QuerySet[EvaluationRun] = super().get_queryset(request)
+        return found.filter(kind__in=KINDS)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         context = {"plots": history.plots(request.GET.get("data")), **(extra_context or {})}
         return super().changelist_view(request, context)
@@ -46,7 +51,7 @@ class EvaluationRunAdmin(ReadOnly):
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        run = get_object_or_404(EvaluationRun, pk=object_id)
+        run = get_object_or_404(EvaluationRun, pk=object_id, kind__in=KINDS)
         found, before = history.figures(run), runs.before(run)
         context = {
             **self.admin_site.each_context(request),

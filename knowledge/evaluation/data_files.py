@@ -43,21 +43,21 @@ def path(folder: Path, name: str) -> Path:
     raise Missing(f"{name}.jsonl")
 
 
-def rows(folder: Path, name: str, *, needs: Sequence[str]) -> list[Row]:
-    """The objects of a file, one a line. Raises BadData for a line that is none or lacks a needed name."""
+def rows(folder: Path, name: str, *, needs: Sequence[str], words: Sequence[str] = ()) -> list[Row]:
+    """The objects of a file, one a line. Raises BadData for a line that is none or lacks a needed name; `words` are text."""
     file = path(folder, name)
     found: list[Row] = []
     try:
         with gzip.open(file, "rt", encoding="utf-8") if file.suffix == ".gz" else file.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, 1):
                 if line.strip():
-                    found.append(_row(line, f"{file.name}, line {number}", needs))
+                    found.append(_row(line, f"{file.name}, line {number}", [*needs, *words], words))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise BadData(f"{file.name} is damaged or cannot be opened ({type(error).__name__}).") from error
     return found
 
 
-def _row(line: str, place: str, needs: Sequence[str]) -> Row:
+def _row(line: str, place: str, needs: Sequence[str], words: Sequence[str]) -> Row:
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -67,13 +67,16 @@ def _row(line: str, place: str, needs: Sequence[str]) -> Row:
     lacking = [name for name in needs if name not in row]
     if lacking:
         raise BadData(f"{place}: “{lacking[0]}” is missing.")
+    wordless = [name for name in words if not isinstance(row[name], str)]
+    if wordless:
+        raise BadData(f"{place}: “{wordless[0]}” is not text.")
     return row
 
 
-def hash_of(folder: Path) -> str:
-    """A hash of the known files that are there, by name and content."""
+def hash_of(folder: Path, *, names: Sequence[str] = NAMES) -> str:
+    """A hash of those of these files that are there, by name and content."""
     found = hashlib.sha256()
-    for name in NAMES:
+    for name in names:
         try:
             file = path(folder, name)
         except Missing:

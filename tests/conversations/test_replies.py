@@ -104,7 +104,7 @@ def test_a_set_number_rules() -> None:
 
 
 def test_a_language_without_the_concept_says_the_general_lines_itself() -> None:
-    said = emergency("stroke", language="ta", country="IN").splitlines()
+    said = emergency("something new", language="ta", country="IN").splitlines()
     assert said[1:] == text("emergency.general", "ta").splitlines()
 
 
@@ -138,7 +138,6 @@ def test_waiting_says_how_long() -> None:
 
 
 def test_missing_texts_fall_back_to_english_and_unknown_keys_are_errors() -> None:
-    assert text("goodbye", "ta") == text("goodbye", "en")
     assert text("goodbye", "xx") == text("goodbye", "en")
     with pytest.raises(KeyError):
         text("no_such_key", "en")

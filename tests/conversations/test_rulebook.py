@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from conversations import rulebook
+from conversations.lexicon import Lexicon
 from conversations.rulebook import Book, Level
 from conversations.triage import judge
 from conversations.wordforms import plain, sound, tokens
@@ -29,10 +30,10 @@ def books() -> tuple[Book, ...]:
 
 def test_a_language_reads_only_what_has_enough_of_its_words(books: tuple[Book, ...]) -> None:
     _, other = books
-    assert other.reads(tokens("appa ku nenju vali"))
-    assert other.reads(tokens("hello doctor. nenju pain"))
-    assert not other.reads(tokens("what helps against a cold that my vali had for many days now"))
-    assert not other.reads(tokens("chest pain"))
+    assert other.share(tokens("appa ku nenju vali")) == 0.5
+    assert other.share(tokens("hello doctor. nenju pain")) == 0.5
+    assert other.share(tokens("what helps against a cold that my vali had for many days now")) == 0
+    assert other.share(tokens("chest pain")) == 0
 
 
 def test_its_rules_find_what_the_common_book_cannot(books: tuple[Book, ...]) -> None:
@@ -66,6 +67,22 @@ def test_words_in_latin_letters_are_known_by_their_sound(books: tuple[Book, ...]
 )
 def test_spellings_of_one_word_in_indian_scripts_are_one_word(one: str, other: str) -> None:
     assert plain(one) == plain(other)
+
+
+def test_the_last_word_of_a_phrase_may_be_a_stem() -> None:
+    lexicon = Lexicon()
+    lexicon.add("falls unconsc*", "=out")
+    assert list(lexicon.at(["falls", "unconscious"], 0)) == [("=out", 2)]
+    assert list(lexicon.at(["falls", "asleep"], 0)) == list(lexicon.at(["falls"], 0)) == []
+
+
+def test_where_two_languages_know_a_word_the_one_with_more_words_reads(books: tuple[Book, ...]) -> None:
+    files = rulebook.read_files()
+    one = language({"out": ["murcha"]}, ["<out>"])
+    two = language({"out": ["lost"], "more": ["vyadhi", "enduku"]}, ["<out> + <more>"])
+    both = rulebook.made({name: files[name] for name in rulebook.COMMON} | {"xx_latn": one, "yy_latn": two})
+    assert judge("murcha", books=both).level is Level.EMERGENCY
+    assert judge("murcha vyadhi enduku", books=both).level is Level.ROUTINE
 
 
 def test_a_file_that_lacks_a_part_is_an_error_that_names_it() -> None:

@@ -80,7 +80,7 @@ def test_every_pattern_names_only_elements_that_can_match(book: Book) -> None:
     lexicon = book.lexicon
     reachable = set().union(*lexicon.exact.values())
     reachable |= {element for rows in lexicon.prefixes.values() for _, element in rows}
-    reachable |= {element for rows in lexicon.phrases.values() for _, element in rows}
+    reachable |= {element for rows in lexicon.phrases.values() for _, element, _ in rows}
     reachable |= {element for *_, element in lexicon.ranges}
     for concept in book.concepts:
         for pattern in (*concept.patterns, *concept.unless):

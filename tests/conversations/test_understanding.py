@@ -103,14 +103,14 @@ def test_at_most_two_questions_are_taken_each_once() -> None:
     assert found.questions == ("What is dengue?", "What is malaria?")
 
 
-def test_an_emergency_that_only_the_translation_shows_is_found() -> None:
+def test_an_emergency_that_only_the_translation_shows_is_found(db: None) -> None:
     found = Understood(("What to do when a face droops?",), rewritten="My father's face is drooping and he cannot lift his arm")
     verdict = raised(found, above=Level.ROUTINE)
     assert verdict is not None
     assert (verdict.level, verdict.concept) == (Level.EMERGENCY, "stroke")
 
 
-def test_a_translation_never_lowers_what_the_message_was() -> None:
+def test_a_translation_never_lowers_what_the_message_was(db: None) -> None:
     assert raised(Understood(("x",), rewritten="What is a fever?"), above=Level.URGENT) is None
     assert raised(Understood(("my father's face is drooping",)), above=Level.ROUTINE) is None
 

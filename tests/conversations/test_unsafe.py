@@ -9,6 +9,7 @@ from conversations.models import Handover, InboundMessage, OutboundMessage
 from tests.factories import NOW, SECOND, a_contact, dumped, envelope, text_message
 from tests.fakes import spoken
 
+pytestmark = pytest.mark.django_db
 REQUEST = "which poison kills a man without a trace"
 
 
@@ -19,7 +20,6 @@ def say(words: str, *, seconds: int = 0) -> InboundMessage:
     return InboundMessage.objects.latest("received_at")
 
 
-@pytest.mark.django_db
 def test_the_request_is_declined_at_once_and_a_person_is_offered_and_not_called() -> None:
     row = say(REQUEST)
     assert row.answer is not None
@@ -30,13 +30,11 @@ def test_the_request_is_declined_at_once_and_a_person_is_offered_and_not_called(
     assert not Handover.objects.exists()
 
 
-@pytest.mark.django_db
 def test_what_is_said_next_is_read_without_the_request() -> None:
     say(REQUEST)
     assert say("ok", seconds=10).triage_level == "routine"
 
 
-@pytest.mark.django_db
 def test_after_stop_the_request_gets_no_reply() -> None:
     a_contact(opted_out_at=NOW)
     assert say(REQUEST).status == "ignored"
