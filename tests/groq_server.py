@@ -56,9 +56,10 @@ class Groq:
         return self.at.get(step, self.plays)
 
     def says(self, step: str, prompt: str) -> str:
-        if step == "read" and self.reading:
+        obeys = self.mood(step) == "good"
+        if step == "read" and self.reading and obeys:
             return self.reading
-        if step == "translate" and self.translating:
+        if step == "translate" and self.translating and obeys:
             found = _TEXT.search(prompt)
             return self.translating(found[1].split("\n") if found else [])
         return self.text if self.mood(step) == "says" else SAID[self.mood(step)](prompt)
