@@ -41,9 +41,9 @@ class Sentences:
     harmless: Vectors
 
 
-def again(text: str, verdict: Triage) -> Triage:
+def again(text: str, verdict: Triage, *, spoken: str = LANGUAGE) -> Triage:
     """The verdict of the rules, or an urgent one where they saw nothing and the meaning is that of a danger sign."""
-    if verdict.level is not Level.ROUTINE or not embeddings.reads(LANGUAGE, model=embeddings.model_name()):
+    if verdict.level is not Level.ROUTINE or spoken != LANGUAGE or not embeddings.reads(spoken, model=embeddings.model_name()):
         return verdict
     sentences = [each for each in split_sentences(text) if not _is_general(each)][-MOST_SENTENCES:]
     sign = _sign(embeddings.embed(sentences), _known(embeddings.embed)) if sentences else ""

@@ -11,11 +11,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from knowledge import embeddings
-from knowledge.models import EmbeddingIndex
+from knowledge.models import Chunk, EmbeddingIndex
 
 Status = EmbeddingIndex.Status
-# More links cost memory and gain little recall at some hundred thousand passages.
-_LINKS, _CONSTRUCTION = 16, 128
+# Twice the usual care while it is built, so that a search finds as much with less looking (docs/adr/0020).
+_LINKS, _CONSTRUCTION = 16, 256
+# Bytes of the graph a passage takes in memory while it is built, beside its vector; and the least and the most to ask for.
+_GRAPH, _LEAST, _MOST = 1_000, 512 * 2**20, 2 * 2**30
 
 
 def active() -> EmbeddingIndex:
@@ -74,8 +76,8 @@ def create_vector_index(index: EmbeddingIndex) -> None:
         cursor.execute(f"DROP INDEX {concurrently} IF EXISTS {vector_index_name(index)}")
         # On one transaction-less connection the default of 30 s would end the making of a large index.
         cursor.execute("SELECT set_config('statement_timeout', '0', false)")
-        # The default holds the graph of some forty thousand passages; beyond that building takes many times as long.
-        cursor.execute("SELECT set_config('maintenance_work_mem', '512MB', false)")
+        # A graph that does not fit takes many times as long.
+        cursor.execute("SELECT set_config('maintenance_work_mem', %s, false)", [f"{_memory(index) // 1024}kB"])
         try:
             cursor.execute(
                 f"CREATE INDEX {concurrently} {vector_index_name(index)} ON knowledge_chunk"
@@ -86,6 +88,11 @@ def create_vector_index(index: EmbeddingIndex) -> None:
             if not connection.needs_rollback:
                 cursor.execute("SELECT set_config('statement_timeout', '30s', false)")
                 cursor.execute("RESET maintenance_work_mem")
+
+
+def _memory(index: EmbeddingIndex) -> int:
+    passages = Chunk.objects.filter(index=index).count()
+    return min(max(_LEAST, passages * (2 * int(index.dimensions) + _GRAPH)), _MOST)
 
 
 def drop_vector_index(index: EmbeddingIndex) -> None:

@@ -40,7 +40,7 @@ class Candidate:
     cosines: tuple[float, ...]
     # BM25.
     text: float
-    # Lexemes of the title and how rare each is.
+    # Lexemes of the title and how rare each is; none where the question names none of them.
     title_words: Mapping[str, float]
 
 
@@ -72,7 +72,7 @@ def rank(asked: Asked, candidates: Sequence[Candidate]) -> list[Ranked]:
         _ranked(each, asked.meaning, TEXT_WEIGHT * said, TOPIC_WEIGHT * topic, SECTION_WEIGHT * _section(each.heading, wanted))
         for each, said, topic in zip(candidates, words, topics, strict=True)
     ]
-    return sorted(ranked, key=lambda each: (-each.score, str(each.candidate.chunk)))
+    return sorted(ranked, key=lambda each: (-each.score, each.candidate.chunk.int))
 
 
 def meaning_of(question: str, *, is_read: bool) -> float:
@@ -103,8 +103,12 @@ def _topics(asked: Asked, candidates: Sequence[Candidate]) -> list[float]:
 
 
 def _section(heading: str, wanted: frozenset[str]) -> float:
-    kinds = intents.section_kinds(heading)
+    kinds = _kinds(heading)
     return 1.0 if kinds & wanted else OVERVIEW_SHARE if "overview" in kinds or not kinds else 0.0
+
+
+# Headings repeat: "Symptoms" stands over a passage of every illness.
+_kinds = lru_cache(maxsize=4096)(intents.section_kinds)
 
 
 def repeats(text: str, others: Sequence[str]) -> bool:

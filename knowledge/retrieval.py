@@ -24,17 +24,31 @@ from pgvector import HalfVector
 
 from knowledge import asking, embedding_indexes, embeddings, indexing, ranking, reranking
 from knowledge.chunk_rows import PLACES, SATURATION, search_configuration
-from knowledge.models import Chunk, EmbeddingIndex, Term
+from knowledge.models import Chunk, EmbeddingIndex
 from knowledge.passages import Passage, Vectors
 from knowledge.ranking import Candidate, Ranked
 
 # Of each half. More finds nothing that would come among the first twelve.
 CANDIDATES = 100
-# The rarest words of the question are looked up until together they stand in this many passages: a word that
-# stands everywhere says nothing, and reading its list is what makes full text slow.
-MOST_POSTINGS = 4_000
-# And beyond that only while they stand in hardly any.
-FEWEST_POSTINGS = CANDIDATES
+# The rarest words of the question bring candidates while together they stand in at most so many passages. A commoner
+# word scores what was found and brings nothing: what it could bring stands behind (docs/adr/0019).
+MOST_POSTINGS = 1_000
+# A question whose every word is common still brings its rarest.
+MOST_ALONE = 4 * MOST_POSTINGS
+# A subquery for each word, because a join would read every word there is.
+_TITLE_WORDS = """
+SELECT c.id, array_agg(u.lexeme), array_agg(coalesce((SELECT t.passages FROM knowledge_term t WHERE t.lexeme = u.lexeme), 0))
+FROM knowledge_chunk c, LATERAL (SELECT ts_filter(c.search, '{a}') AS words OFFSET 0) title, unnest(title.words) u
+WHERE c.id = ANY(%(chunks)s::uuid[]) AND title.words @@ %(words)s::tsquery GROUP BY c.id
+"""
+_TEXTS = "SELECT id, text FROM knowledge_chunk WHERE id = ANY(%(chunks)s::uuid[])"
+# Of a passage and its document, what is shown or goes into an answer, in the order of `_passage`.
+_WHOLE = """
+SELECT c.id, c.document_id, d.title, d.publisher, d.url, c.heading, c.position, c.page,
+       d.origin = 'starter' AND d.reviewed_at IS NULL, c.text, c.sentences, c.sentence_vectors
+FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id WHERE c.id = ANY(%(chunks)s::uuid[])
+"""
+_SLOW_WAYS = ("seqscan", "hashjoin", "mergejoin")
 
 
 @dataclass(frozen=True)
@@ -114,19 +128,30 @@ def ranked(query: Query, candidates: Sequence[Candidate]) -> list[Ranked]:
 
 def _found(query: Query, words: Sequence[_Word], filters: Filters) -> list[Candidate]:
     rows = _candidate_rows(query, words, filters)
-    rarity = _rarities({lexeme for row in rows for lexeme in row[6]}, query.index.counted)
+    titles = _title_words(rows, words, query.index.counted)
     return [
         Candidate(
             chunk=row[0],
             document=row[1],
             title=row[2],
-            heading=row[3],
-            cosines=tuple(map(float, row[4])),
-            text=float(row[5]),
-            title_words={lexeme: rarity.get(lexeme, 0.0) for lexeme in row[6]},
+            heading=row[4],
+            cosines=tuple(row[5]),
+            text=row[6],
+            title_words=titles.get((row[2], row[3]), {}),
         )
         for row in rows
     ]
+
+
+def _title_words(rows: Sequence[Any], words: Sequence[_Word], passages: int) -> dict[tuple[str, str], dict[str, float]]:
+    """Of each title in its language that names a word of the question, the lexemes and how rare each is."""
+    # Read from one passage of all those that stand under it.
+    under = {row[0]: (row[2], row[3]) for row in {(row[2], row[3]): row for row in rows}.values()}
+    named = _rows(_TITLE_WORDS, {"chunks": list(under), "words": _as_query(words)})
+    return {
+        under[chunk]: {lexeme: _rarity(stands_in, passages) for lexeme, stands_in in zip(lexemes, counts, strict=True)}
+        for chunk, lexemes, counts in named
+    }
 
 
 def _ranked(query: Query, words: Sequence[_Word], candidates: Sequence[Candidate]) -> list[Ranked]:
@@ -152,9 +177,9 @@ def _rarest(words: Sequence[_Word]) -> list[_Word]:
     chosen: list[_Word] = []
     postings = 0
     for word in words:
-        if postings >= FEWEST_POSTINGS and postings + word.passages > MOST_POSTINGS:
-            break
         postings += word.passages
+        if postings > (MOST_POSTINGS if chosen else MOST_ALONE):
+            break
         chosen.append(word)
     return chosen
 
@@ -166,11 +191,6 @@ def _weights(words: Sequence[_Word], passages: int) -> str:
 
 def _rarity(stands_in: int, passages: int) -> float:
     return math.log(1 + (max(passages - stands_in, 0) + 0.5) / (stands_in + 0.5))
-
-
-def _rarities(lexemes: set[str], passages: int) -> dict[str, float]:
-    known = Term.objects.filter(lexeme__in=lexemes).values_list("lexeme", "passages")
-    return {lexeme: _rarity(stands_in, passages) for lexeme, stands_in in known}
 
 
 def _as_query(words: Sequence[_Word]) -> str:
@@ -210,13 +230,14 @@ def _statement(query: Query, filters: Filters, *, exact: bool) -> str:
         f"1 - (c.embedding::halfvec({size}) <=> %(vector_{n})s::halfvec({size}))" for n in range(len(query.vectors))
     )
     return f"""
-WITH dense AS ({nearest}), lexical AS (
-    SELECT c.id FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
-    WHERE c.search @@ %(words)s::tsquery AND {of_index} AND {citable}
-    ORDER BY c.terms <#> %(weights)s::sparsevec, c.id LIMIT %(limit)s::int
+WITH dense AS ({nearest}), said AS (
+    SELECT c.id, c.document_id, c.terms <#> %(weights)s::sparsevec AS far FROM knowledge_chunk c
+    WHERE c.search @@ %(words)s::tsquery AND {of_index} ORDER BY far, c.id OFFSET 0
+), lexical AS (
+    SELECT s.id FROM said s JOIN knowledge_document d ON d.id = s.document_id WHERE {citable}
+    ORDER BY s.far, s.id LIMIT %(limit)s::int
 )
-SELECT c.id, c.document_id, d.title, c.heading, ARRAY[{cosines}], -(c.terms <#> %(weights)s::sparsevec),
-       tsvector_to_array(ts_filter(c.search, '{{a}}'))
+SELECT c.id, c.document_id, d.title, d.language, c.heading, ARRAY[{cosines}], -(c.terms <#> %(weights)s::sparsevec)
 FROM knowledge_chunk c JOIN knowledge_document d ON d.id = c.document_id
 WHERE c.id IN (SELECT id FROM dense UNION SELECT id FROM lexical)
 """
@@ -252,62 +273,67 @@ def _starved(query: Query, filters: Filters, rows: int) -> bool:
 
 
 def _by_indexes(statement: str, values: dict[str, Any]) -> list[Any]:
-    """Reading the whole table looks cheap to the planner for a common word, and unpacks every passage's words."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('enable_seqscan', 'off', true)")
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
+    """Reading a whole table looks cheap to the planner for a common word; it unpacks every passage's words."""
+    with transaction.atomic():
+        _rows("SELECT " + ", ".join(f"set_config('enable_{way}', 'off', true)" for way in _SLOW_WAYS), {})
+        return _rows(statement, values)
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        # Past Django's own `execute`, which cannot ask for binary results: sentences' vectors then come in half the bytes.
+        return list(cursor.cursor.execute(statement, values, binary=True).fetchall())
 
 
 def _filled(order: Sequence[Ranked], query: Query, limit: int) -> list[Passage]:
+    chosen = _distinct(order, limit)
+    rows = _with_sentences(_rows(_WHOLE, {"chunks": list(chosen)}), query.index)
+    whole = {row[0]: row for row in rows}
+    return [_passage(each, whole[key]) for key, each in chosen.items() if key in whole]
+
+
+def _distinct(order: Sequence[Ranked], limit: int) -> dict[UUID, Ranked]:
+    """The best that repeat no better one, best first."""
     # Twice as many as are wanted, because some repeat a better one.
-    best = order[: 2 * limit]
-    chunks = Chunk.objects.select_related("document").defer("embedding", "search", "terms", "document__text")
-    rows = chunks.in_bulk([each.candidate.chunk for each in best])
-    pairs: list[tuple[Ranked, Chunk]] = []
-    for each in best:
-        chunk = rows.get(each.candidate.chunk)
-        if chunk is not None and len(pairs) < limit and not ranking.repeats(chunk.text, [other.text for _, other in pairs]):
-            pairs.append((each, chunk))
-    _fill_sentences([chunk for _, chunk in pairs], query.index)
-    return [_passage(each, chunk) for each, chunk in pairs]
+    best = {each.candidate.chunk: each for each in order[: 2 * limit]}
+    texts = dict(_rows(_TEXTS, {"chunks": list(best)}))
+    chosen: dict[UUID, Ranked] = {}
+    for key, each in best.items():
+        if len(chosen) < limit and key in texts and not ranking.repeats(texts[key], [texts[other] for other in chosen]):
+            chosen[key] = each
+    return chosen
 
 
-def _fill_sentences(chunks: Sequence[Chunk], index: EmbeddingIndex) -> None:
+def _with_sentences(rows: Sequence[Any], index: EmbeddingIndex) -> list[Any]:
     """Embed the sentences that a large import left out, and keep them for the next question."""
-    bare = [chunk for chunk in chunks if chunk.sentences and not chunk.sentence_vectors]
+    bare = [(row[0], row[10]) for row in rows if row[10] and not row[11]]
     if not bare:
-        return
-    vectors = embeddings.embed([sentence for chunk in bare for sentence in chunk.sentences], model=index.model)
-    start = 0
-    for chunk in bare:
-        chunk.sentence_vectors = indexing.pack(vectors[start : start + len(chunk.sentences)])
-        start += len(chunk.sentences)
-        Chunk.objects.filter(pk=chunk.pk).update(sentence_vectors=chunk.sentence_vectors)
+        return list(rows)
+    vectors = embeddings.embed([sentence for _, sentences in bare for sentence in sentences], model=index.model)
+    start, packed = 0, {}
+    for key, sentences in bare:
+        packed[key] = indexing.pack(vectors[start : start + len(sentences)])
+        start += len(sentences)
+        Chunk.objects.filter(pk=key).update(sentence_vectors=packed[key])
+    return [(*row[:11], packed.get(row[0], row[11])) for row in rows]
 
 
-def _passage(each: Ranked, chunk: Chunk) -> Passage:
-    document = chunk.document
+def _passage(each: Ranked, row: Any) -> Passage:
+    chunk, document, title, publisher, url, heading, position, page, unreviewed, text, sentences, packed = row
     return Passage(
-        chunk=chunk.pk,
-        document=document.pk,
-        title=document.title,
-        publisher=document.publisher,
-        url=document.url,
-        heading=chunk.heading,
-        position=chunk.position,
-        page=chunk.page,
-        unreviewed=document.is_unreviewed_starter,
+        chunk=chunk,
+        document=document,
+        title=title,
+        publisher=publisher,
+        url=url,
+        heading=heading,
+        position=position,
+        page=page,
+        unreviewed=unreviewed,
         score=each.score,
         cosine=each.cosine,
-        text=chunk.text,
-        sentences=tuple(chunk.sentences),
-        vectors=np.asarray(indexing.unpack(bytes(chunk.sentence_vectors), len(chunk.sentences))),
+        text=text,
+        sentences=tuple(sentences),
+        vectors=np.asarray(indexing.unpack(packed, len(sentences))),
         parts=each.parts,
     )

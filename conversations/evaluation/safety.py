@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from conversations import llm
+from conversations import llm, own_rules, second_look
 from conversations.evaluation import fixed, injection
 from conversations.evaluation.catalogue import FIXED_INJECTION, FOUND, RIGHT, SETS, Measure, title
 from conversations.evaluation.datasets import Folder, Line
@@ -20,9 +20,9 @@ KIND = "safety"
 _EVERY = 10.0
 
 
-def level(text: str) -> str:
-    """What triage finds, as a word."""
-    return str(triage(text).level.value)
+def level(text: str, language: str = "en") -> str:
+    """What a person would get, as a word: by the rules that hold, and by the second look where they saw nothing."""
+    return str(second_look.again(text, triage(text, books=own_rules.books()), spoken=language).level.value)
 
 
 def measure(folder: Folder, *, sets: Sequence[str] = tuple(SETS), note: str = "", say: Say) -> Evaluation:
@@ -54,7 +54,7 @@ def mark(dataset: str, lines: Sequence[Line], *, say: Say) -> list[Mark]:
     if dataset == "parallel":
         english = {each: level(each) for each in {line.english for line in lines}}
         lines = [each for each in lines if english[each.english] in FOUND]
-    said = answered(lines, say=say) if dataset == "requests" else [level(each.text) for each in lines]
+    said = answered(lines, say=say) if dataset == "requests" else [level(each.text, each.language) for each in lines]
     return [
         Mark(dataset, each.key[:200], each.text, float(RIGHT[each.wanted].counts(words)), each.wanted, words, each.language)
         for each, words in zip(lines, said, strict=True)
@@ -70,7 +70,7 @@ def answered(lines: Sequence[Line], *, say: Say) -> list[str]:
     found, said = [], time.monotonic()
     with silent():
         for number, line in enumerate(lines, 1):
-            words = level(line.text)
+            words = level(line.text, line.language)
             found.append(words if words != "routine" else str(injection.ask(line.text).kind))
             if time.monotonic() - said > _EVERY:
                 said = time.monotonic()

@@ -65,7 +65,7 @@ class EmbeddingIndex(models.Model):
 class Chunk(models.Model):
     """A passage: immutable once written; re-indexing replaces all of a document's chunks in an index at once.
 
-    The vectors' HNSW index is made for each EmbeddingIndex (`knowledge.vector_indexes`), because their
+    The vectors' HNSW index is made for each EmbeddingIndex (`knowledge.embedding_indexes`), because their
     dimensions differ from model to model.
     """
 

@@ -20,7 +20,7 @@ from chromadb.config import Settings  # type: ignore[import-not-found]
 
 NAME, NEAREST = "passages", 10
 # The links and the care of pgvector's index beside it.
-GRAPH = {"space": "cosine", "max_neighbors": 16, "ef_construction": 128}
+GRAPH = {"space": "cosine", "max_neighbors": 16, "ef_construction": 256}
 
 
 def client(folder: Path) -> Any:

@@ -1,7 +1,7 @@
 """How fast passages are found, beside Chroma, PostgreSQL's own full text and an exact scan, over the whole of MedQuAD.
 
 `python -m tests.benchmarks.search` measures 33,000 passages; `--large` also 500,000, made of neighbours of the real ones,
-which takes a quarter of an hour. The database stays in .jeevo/bench, because embedding takes minutes. This is only the
+which takes a quarter of an hour more, once. The database stays in .jeevo/bench, because embedding takes minutes. This is only the
 door: what is timed runs in a process of its own (`search_timing`), which needs Django's settings.
 """
 

@@ -50,6 +50,10 @@ def test_a_level_of_the_rules_is_never_changed(level: Level) -> None:
     assert again(DANGER[0], verdict) is verdict
 
 
+def test_words_in_another_language_are_left_to_the_rules() -> None:
+    assert again(DANGER[0], Triage(), spoken="sw") == Triage()
+
+
 @pytest.mark.usefixtures("fake_embed")
 def test_another_model_has_vectors_of_its_own() -> None:
     assert again("zzz", Triage()) == Triage()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 
 from conversations import evidence
@@ -168,6 +169,64 @@ def test_a_filter_that_leaves_little_still_finds_it_all() -> None:
     staff = factories.a_document("Dose", "Give it once.", slug="staff", audience="staff")
     found = retrieval.search(a_query("rest"), filters=retrieval.Filters(audience="staff"))
     assert [each.document for each in found] == [staff.pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_words_find_past_any_number_of_documents_that_may_not_be_cited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The postings are ordered before anything is known of their documents, and those that come first are retired."""
+    monkeypatch.setattr(retrieval, "CANDIDATES", 2)
+    for number in range(6):
+        factories.a_document("Antivenom", "Antivenom, antivenom, antivenom.", slug=f"old-{number}")
+    Document.objects.update(status=Status.RETIRED)
+    wanted = factories.a_document("Snakes", "The hospital has antivenom.")
+    for number in range(3):
+        factories.a_document(f"Trains {number}", "Train tickets to Mumbai.", slug=f"trains-{number}")
+    indexing.recount(force=True)
+    query = a_query("antivenom", meaning="Trains. Train tickets to Mumbai.")
+    by_words = {each.document for each in retrieval.found(query) if each.text > 0}
+    assert by_words == {wanted.pk}
+
+
+def a_word(lexeme: str, passages: int) -> retrieval._Word:
+    return retrieval._Word(len(lexeme), lexeme, passages)
+
+
+@pytest.mark.parametrize(
+    ("stand_in", "chosen"),
+    [
+        ((3, 40, 900), 3),
+        # A common word beside a rare one would have thousands of passages read.
+        ((3, 40, 30_000), 2),
+        ((3, 990, 8), 2),
+        # Alone it is all there is to go by, within bounds.
+        ((3_000, 6_000), 1),
+        ((200_000,), 0),
+        ((), 0),
+    ],
+)
+def test_the_rarest_words_bring_the_candidates(stand_in: tuple[int, ...], chosen: int) -> None:
+    words = [a_word("x" * place, passages) for place, passages in enumerate(stand_in)]
+    assert retrieval._rarest(words) == words[:chosen]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("fake_embed")
+def test_the_words_of_a_title_are_those_of_its_language() -> None:
+    """Two documents of one title, in languages that cut words differently."""
+    factories.a_document("Fevers", "Rest.", slug="en")
+    factories.a_document("Fevers", "Ruhe.", slug="de", language="de")
+    found = retrieval.found(a_query("fevers"), filters=retrieval.Filters(language=None))
+    # What is asked in English names no word of the other.
+    assert sorted(tuple(each.title_words) for each in found) == [(), ("fever",)]
+
+
+@pytest.mark.django_db
+def test_what_every_candidate_is_measured_by_stands_in_its_row() -> None:
+    """Else each costs a look into the table of oversized values, some hundred times a search."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'knowledge_chunk'::regclass AND attstorage = 'm'")
+        assert {name for (name,) in cursor.fetchall()} == {"embedding", "terms"}
 
 
 @pytest.mark.django_db

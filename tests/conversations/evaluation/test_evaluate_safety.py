@@ -62,7 +62,7 @@ def test_words_for_people_and_progress_apart_from_them(place: Path) -> None:
 
 def test_a_second_run_says_what_got_worse(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate("--data", str(place), *SETS)
-    monkeypatch.setattr(safety, "level", lambda text: "routine")
+    monkeypatch.setattr(safety, "level", lambda text, language="en": "routine")
     found = as_json(place)
     assert {each["line"] for each in found["compared"]["worse"]} == {"u1", "v1", "s1", "d1"}
     assert {each["line"] for each in found["compared"]["better"]} == {"u4"}
