@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from uuid import UUID
 
 import structlog
@@ -19,9 +19,10 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from conversations import compose, delivery, handover, reply_text, webhook
+from conversations import compose, delivery, handover, memory, reply_text, webhook
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
+from conversations.rulebook import Level
 from jeevo.ids import new_id
 from knowledge import grouping, indexing
 from knowledge.models import Document, UnansweredQuestion
@@ -138,8 +139,16 @@ def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
     now = timezone.now()
     notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
     if notice is not None:
-        return compose.holding(notice.text, contact.language)
-    return compose.for_burst(messages, country=contact.country, default_language=contact.language)
+        return _danger_behind_a_notice(contact, messages) or compose.holding(notice.text, contact.language)
+    recall = partial(memory.recent, contact, messages, now=now)
+    return compose.for_burst(messages, country=contact.country, default_language=contact.language, recall=recall)
+
+
+def _danger_behind_a_notice(contact: Contact, messages: list[InboundMessage]) -> Draft | None:
+    """An emergency that only the translation shows waits for no notice. Once: a notice is looked at every half minute."""
+    if any(each.retry_at is not None for each in messages):
+        return None
+    return compose.danger_in_translation(messages, country=contact.country, default_language=contact.language)
 
 
 def _library_is_still_filling(messages: list[InboundMessage]) -> bool:
@@ -169,6 +178,7 @@ def commit(
         if _was_withdrawn(draft):
             raise Withdrawn
         answer = _store(contact, draft)
+        _raise(messages, draft)
         InboundMessage.objects.filter(pk__in=[each.pk for each in messages], answer__isnull=True).update(
             status=Status.FAILED if draft.kind == Answer.Kind.APOLOGY else Status.ANSWERED, answer=answer, retry_at=None
         )
@@ -177,9 +187,21 @@ def commit(
         if draft.language != contact.language and draft.language_certain:
             Contact.objects.filter(pk=contact.pk).update(language=draft.language)
         body = reply_text.body(draft, answer_key=answer.pk)
+        urgent = urgent or draft.kind in (Answer.Kind.EMERGENCY, Answer.Kind.SELF_HARM)
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
         return row.pk
+
+
+def _raise(messages: list[InboundMessage], draft: Draft) -> None:
+    """What triage found in the translation is written where it is looked for: on the messages, never lowering any."""
+    if draft.raised is None:
+        return
+    found = draft.raised
+    lower = [each.pk for each in messages if Level(each.triage_level or Level.ROUTINE).severity < found.level.severity]
+    InboundMessage.objects.filter(pk__in=lower).update(
+        triage_level=found.level.value, triage_concept=found.concept, triage_rules=list(found.rules)
+    )
 
 
 def _was_withdrawn(draft: Draft) -> bool:
@@ -201,6 +223,7 @@ def _store(contact: Contact, draft: Draft) -> Answer:
         language=draft.language,
         text=draft.text,
         removed=[{"text": each.text, "why": each.why} for each in draft.removed] or None,
+        understood_as=draft.understood_as or None,
         confidence=draft.confidence,
         model=draft.model,
         prompt_version=draft.prompt_version,

@@ -1,64 +1,112 @@
-"""What to say to a burst of messages: decide, retrieve, write or extract, check. No row is written here.
+"""What to say to a burst of messages: decide, understand, find and word, translate. No row is written here.
 
 The same functions answer WhatsApp, the command line and the tests.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
-from typing import TypeVar
 
-import structlog
 from django.conf import settings
 
-from conversations import evidence, extractive, language, llm, own_rules, prompts, validation, wording
+from conversations import grounded, language, llm, own_rules, prompts, translation, understanding, wording
+from conversations.budget import Budget
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
+from conversations.prompts import Earlier
 from conversations.questions import Sort, sort
 from conversations.rulebook import Level
-from conversations.triage import triage
-from conversations.validation import Claim
-from knowledge import condensing, embeddings, retrieval, vocabulary
-from knowledge.passages import Passage, Vectors
+from conversations.triage import Triage, triage
+from conversations.understanding import Understood
+from knowledge import embedding_indexes, embeddings, vocabulary
 
-log = structlog.get_logger(__name__)
-T = TypeVar("T")
 Kind = Answer.Kind
-UNDERSTOOD = ("en",)
-# Of the model's deadline, for a one-line form of a long message.
-CONDENSE_SECONDS = 4.0
-# What was written for staff is never quoted to a patient.
-FOR_PATIENTS = retrieval.Filters(audience="public")
+# What the person asked before, oldest first; asked for only when the message leans on it.
+Recall = Callable[[], Sequence[Earlier]]
+_PLEASANTRIES = (Sort.GREETING, Sort.THANKS, Sort.GOODBYE)
+_LONGEST_QUOTE = 80
 
 
-def for_burst(messages: Sequence[InboundMessage], *, country: str, default_language: str) -> Draft:
+def nothing_before() -> Sequence[Earlier]:
+    return ()
+
+
+def for_burst(
+    messages: Sequence[InboundMessage], *, country: str, default_language: str, recall: Recall = nothing_before
+) -> Draft:
     """One reply for everything in the burst. Triage has already run on each message."""
     text = "\n".join(message.text for message in messages if message.text).strip()
     kinds = {message.kind for message in messages if message.kind not in ("text", "button", "interactive")}
     spoken = language.detect(text, default=default_language) if text else default_language
     if kinds and not text:
         return Draft(Kind.FIXED, wording.media(kinds, spoken, country), spoken, reason="media")
-    draft = for_text(text, spoken=spoken, country=country, urgent=any(m.triage_level == Level.URGENT for m in messages))
-    if kinds:
+    urgent = any(m.triage_level == Level.URGENT for m in messages)
+    draft = for_text(text, spoken=spoken, country=country, urgent=urgent, recall=recall)
+    draft = replace(draft, language_certain=language.is_certain(text, spoken))
+    if kinds and draft.raised is None:
         draft = replace(draft, preface=" ".join(part for part in (draft.preface, wording.media(kinds, spoken, country)) if part))
     return draft
 
 
-def for_text(text: str, *, spoken: str, country: str, urgent: bool = False) -> Draft:
+def for_text(text: str, *, spoken: str, country: str, urgent: bool = False, recall: Recall = nothing_before) -> Draft:
     what = sort(text)
     if what is Sort.EMPTY:
-        return Draft(Kind.FIXED, wording.say("empty", spoken, country), spoken, reason="empty")
-    if what in (Sort.GREETING, Sort.THANKS, Sort.GOODBYE) and not urgent:
-        return Draft(Kind.FIXED, wording.say(what.value, spoken, country), spoken, reason=what.value)
-    if spoken not in UNDERSTOOD:
-        return _not_our_language(spoken, country, urgent=urgent)
-    if what is Sort.FOLLOW_UP and not urgent:
-        return Draft(Kind.FIXED, wording.say("unclear", spoken, country), spoken, reason="unclear")
-    draft = answer_question(text, spoken=spoken, country=country)
+        return _fixed("empty", spoken, country)
+    if what in (*_PLEASANTRIES, Sort.GIBBERISH) and not urgent:
+        return _fixed(what.value, spoken, country)
+    earlier = tuple(recall()) if what is Sort.FOLLOW_UP else ()
+    if what is Sort.FOLLOW_UP and not earlier and not urgent and _is_understood(spoken):
+        return _fixed("unclear", spoken, country)
+    budget = Budget()
+    understood = understanding.of(text, spoken=spoken, earlier=earlier, budget=budget)
+    verdict = understanding.raised(understood, above=Level.URGENT if urgent else Level.ROUTINE)
+    if verdict is not None and verdict.level is not Level.URGENT:
+        return replace(at_once(verdict, spoken, country), raised=verdict, understood_as=understood.as_, timings=budget.timings)
+    urgent = urgent or verdict is not None
+    draft = _reply(understood, spoken=spoken, country=country, budget=budget, urgent=urgent)
+    return replace(draft, raised=verdict)
+
+
+def _is_understood(spoken: str) -> bool:
+    return spoken == "en" or (translation.target(spoken) is not None and (llm.is_on() or _reads(spoken)))
+
+
+def _fixed(key: str, spoken: str, country: str) -> Draft:
+    return Draft(Kind.FIXED, wording.say(key, spoken, country), spoken, reason=key)
+
+
+def _reply(understood: Understood, *, spoken: str, country: str, budget: Budget, urgent: bool) -> Draft:
+    """In the person's language: from sources in it, by translation, or honestly none."""
+    draft = _in_their_language(understood, spoken=spoken, country=country, budget=budget)
+    if draft is None:
+        return replace(_not_our_language(spoken, country, urgent=urgent), understood_as=understood.as_, timings=budget.timings)
+    if draft.left_out:
+        draft = replace(draft, text=f"{draft.text}\n{_not_known(draft.left_out, spoken, country)}")
     return replace(draft, preface=wording.urgent(spoken, country)) if urgent else draft
+
+
+def _in_their_language(understood: Understood, *, spoken: str, country: str, budget: Budget) -> Draft | None:
+    if spoken == "en" or (spoken == "und" and understood.language == "en" and not understood.rewritten):
+        return grounded.answer(understood, spoken="en", country=country, budget=budget)
+    if _reads(spoken) and translation.target(spoken):
+        own = replace(understood, questions=(understood.own,), language=spoken)
+        draft = grounded.answer(own, spoken=spoken, country=country, budget=budget)
+        if draft.kind == Kind.EXTRACTIVE or understood.language != "en":
+            return draft
+    if understood.language != "en" or translation.target(spoken) is None:
+        return None
+    draft = grounded.answer(understood, spoken=spoken, country=country, budget=budget)
+    if draft.kind not in (Kind.GENERATED, Kind.EXTRACTIVE):
+        return draft
+    return translation.translated(draft, spoken=spoken, budget=budget)
+
+
+def _reads(spoken: str) -> bool:
+    """Whether passages in this language can be found by meaning: by the model that is wished for and the one that answers."""
+    if spoken == "und" or not embeddings.reads(spoken, model=settings.ENVIRONMENT.embedding_model):
+        return False
+    return embeddings.reads(spoken, model=embedding_indexes.current_model())
 
 
 def _not_our_language(spoken: str, country: str, *, urgent: bool) -> Draft:
@@ -68,89 +116,32 @@ def _not_our_language(spoken: str, country: str, *, urgent: bool) -> Draft:
     return Draft(Kind.FIXED, text, spoken, reason="language", language_certain=spoken != "und", handover=Handover.Reason.LANGUAGE)
 
 
+def _not_known(question: str, spoken: str, country: str) -> str:
+    """Their own words, so that it is clear which of two questions is meant."""
+    unknown = wording.say("unknown", spoken, country)
+    quote = " ".join(question.split())
+    if spoken != "en" or len(quote) > _LONGEST_QUOTE or prompts.has_address(quote):
+        return unknown
+    return f"“{quote}” {unknown}"
+
+
 def answer_question(question: str, *, country: str, spoken: str = "en") -> Draft:
-    """Evidence, then words for it: generated when a model is on and every claim holds, else extracted, else declined."""
-    timings: dict[str, int] = {}
-    short = _timed(timings, "condense", lambda: _short_form(question)) if _may_condense(question) else None
-    query = _timed(timings, "embed", lambda: retrieval.prepare(question, short=short))
-    found = _timed(timings, "search", lambda: retrieval.search(query, filters=FOR_PATIENTS))
-    confidence = evidence.confidence(query.text, found)
-    base = Draft(
-        Kind.DECLINED,
-        wording.say("unknown", spoken, country),
-        spoken,
-        passages=tuple(found),
-        confidence=confidence,
-        question=question,
-        vector=query.vector,
-        embedding_model=query.index.model,
-        timings=timings,
-    )
-    if confidence < evidence.ENOUGH:
-        return replace(base, reason="weak evidence", handover=Handover.Reason.DECLINED, buttons=True)
-    written = _generated(base, query, found, timings) if llm.is_on() else None
-    return written or _timed(timings, "extract", partial(_extracted, base, query, found))
+    """An English question that stands alone, answered in English: evidence, then words for it, else declined."""
+    budget = Budget()
+    understood = understanding.of(question, spoken="en", budget=budget)
+    return grounded.answer(understood, spoken=spoken, country=country, budget=budget)
 
 
-def _may_condense(question: str) -> bool:
-    return len(question.split()) > condensing.SHORT and llm.is_on()
-
-
-def _short_form(question: str) -> str | None:
-    """A long message in one line by the model, for the search alone; None leaves it to the rules."""
-    try:
-        line = llm.complete(prompts.CONDENSE, prompts.message(question), seconds=CONDENSE_SECONDS).text.strip().splitlines()[0]
-    except llm.ModelError as error:
-        log.info("condensing by rules", reason=error.reason)
+def danger_in_translation(messages: Sequence[InboundMessage], *, country: str, default_language: str) -> Draft | None:
+    """The emergency reply, where only the English translation shows that one is due; for when nothing else may be said."""
+    text = "\n".join(message.text for message in messages if message.text).strip()
+    spoken = language.detect(text, default=default_language) if text else "en"
+    if spoken == "en" or sort(text) is not Sort.QUESTION:
         return None
-    return line if 2 <= len(line.split()) <= 40 else None
-
-
-def _generated(base: Draft, query: retrieval.Query, found: Sequence[Passage], timings: dict[str, int]) -> Draft | None:
-    """A validated model answer, or None: then the sources speak for themselves."""
-    found = found[:6]
-    try:
-        completion = llm.complete(prompts.SYSTEM, prompts.user(query.question, found), seconds=_seconds_left(timings))
-    except llm.ModelError as error:
-        log.info("answering without the model", reason=error.reason)
-        return None
-    timings["generate"] = completion.milliseconds
-    if prompts.NO_ANSWER in completion.text.upper():
-        log.info("the model found no answer in the passages")
-        return None
-    verdict = _timed(timings, "check", lambda: validation.check(completion.text, found, embed=_as(query)))
-    if not verdict.kept or verdict.share_kept < 0.5:
-        log.info("draft of the model was not supported", removed=len(verdict.removed))
-        return None
-    return _cited(
-        replace(base, kind=Kind.GENERATED, removed=verdict.removed, model=completion.model, prompt_version=prompts.VERSION),
-        list(verdict.kept),
-        found,
-    )
-
-
-def _seconds_left(timings: dict[str, int]) -> float:
-    """What condensing took is no longer there for writing: the person waits for both."""
-    return max(1.0, settings.ENVIRONMENT.groq.deadline_seconds - timings.get("condense", 0) / 1000)
-
-
-def _as(query: retrieval.Query) -> Callable[[list[str]], Vectors]:
-    """Embed as the passages were, whichever model answers now."""
-    return partial(embeddings.embed, model=query.index.model)
-
-
-def _extracted(base: Draft, query: retrieval.Query, found: Sequence[Passage]) -> Draft:
-    claims = extractive.extract(query.text, query.vector, found)
-    if not claims:
-        return replace(base, reason="no sentence", handover=Handover.Reason.DECLINED, buttons=True)
-    return _cited(replace(base, kind=Kind.EXTRACTIVE), claims, found)
-
-
-def _cited(base: Draft, claims: Sequence[Claim], found: Sequence[Passage]) -> Draft:
-    """Number the passages in the order they are used, and write the number after each sentence."""
-    order = list(dict.fromkeys(claim.passage for claim in claims))
-    text = "\n".join(f"{claim.text.rstrip()} [{order.index(claim.passage) + 1}]" for claim in claims)
-    return replace(base, text=text, cited=tuple(found[each] for each in order), buttons=True)
+    budget = Budget()
+    understood = understanding.of(text, spoken=spoken, budget=budget)
+    verdict = understanding.raised(understood, above=Level.UNSAFE)
+    return replace(at_once(verdict, spoken, country), raised=verdict, understood_as=understood.as_) if verdict else None
 
 
 def holding(text: str, spoken: str) -> Draft:
@@ -171,11 +162,16 @@ def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
     verdict = triage(question, books=own_rules.books())
     spoken = language.detect(question, default="en")
-    if verdict.level in (Level.EMERGENCY, Level.SELF_HARM):
-        return red_flag(verdict.level, verdict.concept, spoken, country)
+    if verdict.level in (Level.EMERGENCY, Level.SELF_HARM, Level.UNSAFE):
+        return at_once(verdict, spoken, country)
+    return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)
+
+
+def at_once(verdict: Triage, spoken: str, country: str) -> Draft:
+    """What is said without a search to what triage stops."""
     if verdict.level is Level.UNSAFE:
         return unsafe(spoken, country)
-    return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)
+    return red_flag(verdict.level, verdict.concept, spoken, country)
 
 
 def unsafe(spoken: str, country: str) -> Draft:
@@ -189,11 +185,3 @@ def red_flag(level: str, concept: str, spoken: str, country: str) -> Draft:
         return Draft(Kind.SELF_HARM, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)
     text = wording.emergency(concept, spoken, country)
     return Draft(Kind.EMERGENCY, text, spoken, reason=concept, handover=Handover.Reason.RED_FLAG)
-
-
-def _timed(timings: dict[str, int], step: str, work: Callable[[], T]) -> T:
-    started = time.monotonic()
-    try:
-        return work()
-    finally:
-        timings[step] = timings.get(step, 0) + round(1000 * (time.monotonic() - started))

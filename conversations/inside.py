@@ -1,7 +1,8 @@
 """What happened to one message inside Jeevo, step by step, in words a newcomer understands.
 
-Built from rows only, so it is as true after a crash as before it. It holds no word of the patient and
-no phone number: the page of the sandbox and the transcript may show it to anyone who may see them.
+Built from rows only, so it is as true after a crash as before it. It holds no phone number, and of the patient's
+words only how their question was understood: the page of the sandbox and the transcript, which have the words
+themselves, may show it to anyone who may see them.
 """
 
 from __future__ import annotations
@@ -121,14 +122,18 @@ def _looking(message: InboundMessage) -> Step:
 
 def _found(answer: Answer) -> Step:
     if answer.kind not in SEARCHED:
-        return Step("found", "No search needed for this reply", "done")
+        return Step("found", "No search needed for this reply", "done", details=_said(_understood(answer)))
     passages = [each for each in answer.passages if isinstance(each, dict)]
     label = f"Found {len(passages)} passage{'' if len(passages) == 1 else 's'} in the library"
     if answer.kind == Kind.DECLINED:
         label = "Searched the library: nothing close enough"
-    lines = [_passage(each) for each in passages[:MOST_PASSAGES]]
+    lines = [_understood(answer), *(_passage(each) for each in passages[:MOST_PASSAGES])]
     more = f"and {len(passages) - MOST_PASSAGES} more" if len(passages) > MOST_PASSAGES else ""
-    return Step("found", label, "done", details=_said(*lines, more, _took(answer, "embed", "search")))
+    return Step("found", label, "done", details=_said(*lines, more, _took(answer, "read", "embed", "search")))
+
+
+def _understood(answer: Answer) -> str:
+    return f"Understood as: {answer.understood_as}" if answer.understood_as else ""
 
 
 def _passage(passage: dict[str, object]) -> str:
@@ -150,7 +155,7 @@ def _written(message: InboundMessage, answer: Answer) -> Step:
         f"Language: {_language(answer.language)}",
         "" if answer.confidence is None else f"Confidence: {answer.confidence:.0%}",
         f"One reply to {together} messages" if together > 1 else "",
-        _took(answer, "generate", "extract"),
+        _took(answer, "generate", "extract", "translate"),
     )
     return _step(message, "written", WRITTEN.get(answer.kind, "Written"), at=answer.created_at, details=details)
 

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ FAILURES_THAT_OPEN = 3
 WINDOW_SECONDS = 60
 OPEN_SECONDS = 30
 REFUSED_SECONDS = 300
+# With the tokens that a reasoning model thinks with. Indian scripts take several a word.
+MOST_TOKENS = 2000
 
 
 class ModelError(Exception):
@@ -86,6 +89,12 @@ def is_on() -> bool:
     return bool(_config().api_key)
 
 
+def deadline() -> float:
+    """Seconds that all calls for one answer may take together."""
+    seconds: float = _config().deadline_seconds
+    return seconds
+
+
 def complete(system: str, user: str, *, seconds: float) -> Completion:
     """One completion within `seconds`. Raises ModelError; at once while the breaker is open."""
     if _breaker().get(_OPEN):
@@ -101,9 +110,14 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
 
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
+    place, model = _elsewhere.get(), _config().model
+    client = place.client if place else _client(os.getpid())
     try:
-        answer = json.loads(_body(system, user, seconds))
-        text, model = answer["choices"][0]["message"]["content"], answer.get("model")
+        # A thread, because the client's timeout holds for each read: a server that sends its head late and then nothing
+        # takes it twice. A call that is given up ends by itself soon after.
+        answer = json.loads(_pool(os.getpid()).submit(_body, client, model, system, user, seconds).result(timeout=seconds))
+        choice, said_by = answer["choices"][0], answer.get("model")
+        text = choice["message"]["content"]
     except groq.APIStatusError as error:
         permanent = error.status_code in (400, 401, 403, 404, 422)
         raise ModelError(_reason(error.status_code), permanent=permanent, code=error.status_code) from error
@@ -111,20 +125,22 @@ def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
         raise ModelError("no answer within the deadline", permanent=False) from error
     except (groq.APIError, httpx.HTTPError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise ModelError("the model cannot be reached or answered in a wrong form", permanent=False) from error
+    if choice.get("finish_reason") == "length":
+        # Half a sentence may say the opposite of the whole.
+        raise ModelError("the answer of the model was cut off", permanent=False)
     if not isinstance(text, str) or not text.strip():
         raise ModelError("the model answered nothing", permanent=False)
-    return text.strip(), str(model or _config().model)
+    return text.strip(), str(said_by or model)
 
 
-def _body(system: str, user: str, seconds: float) -> bytes:
+def _body(client: groq.Groq, model: str, system: str, user: str, seconds: float) -> bytes:
     """The answer as it came. Read in pieces, because a timeout of the client holds for each piece and not for the whole."""
-    started, pieces, place = time.monotonic(), [], _elsewhere.get()
-    client = place.client if place else _client(os.getpid())
+    started, pieces = time.monotonic(), []
     with client.chat.completions.with_streaming_response.create(
-        model=_config().model,
+        model=model,
         messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
         temperature=0,
-        max_completion_tokens=900,
+        max_completion_tokens=MOST_TOKENS,
         timeout=httpx.Timeout(seconds, connect=min(3, seconds)),
     ) as response:
         for piece in response.iter_bytes():
@@ -156,6 +172,11 @@ def _note(error: ModelError) -> None:
         notes.set(_OPEN, True, timeout=REFUSED_SECONDS if error.permanent else OPEN_SECONDS)
         problem = {"code": error.code, "reason": error.reason, "since": timezone.now().isoformat()}
         notes.add(PROBLEM, problem, timeout=3600)
+
+
+@lru_cache(maxsize=2)
+def _pool(process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix=f"model-{process}")
 
 
 @lru_cache(maxsize=2)

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from enum import StrEnum
 
+from conversations.gibberish import is_gibberish
 from conversations.language import has_letters, word_set
 
 
@@ -14,6 +15,7 @@ class Sort(StrEnum):
     GREETING = "greeting"
     THANKS = "thanks"
     GOODBYE = "goodbye"
+    GIBBERISH = "gibberish"
     FOLLOW_UP = "follow_up"
     QUESTION = "question"
 
@@ -51,7 +53,15 @@ _EMPTY_WORDS = word_set(
 )
 # What is asked of a thing: with "it" and nothing else, the thing itself is missing.
 _PROPERTIES = word_set(
-    "contagious infectious dangerous serious safe normal curable treatable common painful genetic deadly fatal bad good"
+    "contagious infectious dangerous serious safe normal curable treatable common painful genetic deadly fatal bad good "
+    "last lasts spread spreads hurt hurts away back end start happen happens catch caught cause causes caused cure cured treat "
+    "treated prevent prevented stop work works used"
+)
+# "What can I take for it?": the thing that is meant stands in an earlier message, whatever else is asked.
+_ENDS_POINTING = re.compile(
+    r"\b(?:for|about|with|of|from|after|have|treat|cure|prevent|stop|avoid|get|catch|causes?|spread) "
+    r"(?:it|this|that|these|those|them)\W*$",
+    re.IGNORECASE,
 )
 _GROUPS = word_set("children child kids baby babies adults women men pregnant pregnancy elderly him her bachche bachcha बच्चे बच्चों")
 
@@ -76,6 +86,8 @@ def sort(text: str) -> Sort:
         return Sort.THANKS
     if kinds & _GOODBYES and len(tokens) <= 4:
         return Sort.GOODBYE
+    if is_gibberish(text):
+        return Sort.GIBBERISH
     return Sort.FOLLOW_UP if _leans_on_what_came_before(text, tokens) else Sort.QUESTION
 
 
@@ -91,5 +103,26 @@ def _leans_on_what_came_before(text: str, tokens: list[str]) -> bool:
     own = [word for word in tokens if word not in _EMPTY_WORDS and word not in _POINTING]
     if len(tokens) <= 7 and _OPENERS.match(text.strip()):
         return len([word for word in own if word not in _GROUPS and not _OPENERS.match(word)]) == 0 or len(tokens) <= 3
+    if len(tokens) <= 9 and "\n" not in text.strip() and _ENDS_POINTING.search(text):
+        return True
     asked_of_it = _PROPERTIES if _POINTING & set(tokens) else set[str]()
     return len(tokens) <= 7 and not [word for word in own if word not in _GROUPS | asked_of_it and not word.isdigit()]
+
+
+# What is told of somebody holds for both questions: apart, the second would lose it.
+_SETTING = re.compile(r"[.!;\n]\s*\S|\b(?:i have|i am|i'm|i had|my|we have|our|has|having|suffer\w*)\b", re.IGNORECASE)
+
+
+def several(text: str) -> tuple[str, ...]:
+    """The message as at most two questions that stand alone; one where they are about the same thing or lean on each other."""
+    asked = [part.strip() + "?" for part in text.split("?")[:-1] if part.strip()]
+    two = len(asked) == 2 and text.rstrip()[-1] == "?" and not _SETTING.search(text)
+    if not two or any(sort(part) is not Sort.QUESTION for part in asked):
+        return (text,)
+    topics = [_own_words(part) for part in asked]
+    alone = all(len(topic) >= 1 and not (_POINTING & set(words(part))) for topic, part in zip(topics, asked, strict=True))
+    return tuple(asked) if alone and not topics[0] & topics[1] else (text,)
+
+
+def _own_words(text: str) -> set[str]:
+    return {word for word in words(text) if word not in _EMPTY_WORDS and word not in _POINTING and word not in _PROPERTIES}

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from conversations import llm
+from conversations import llm, prompts
 
 MODEL = "openai/gpt-oss-120b"
 PATH = "/openai/v1/chat/completions"
-_PASSAGE = re.compile(r'<passage number="(\d+)"[^>]*>\n(.*)\n</passage>')
+_PASSAGE = re.compile(r'<passage[-\w]* number="(\d+)"[^>]*>\n(.*)\n</passage[-\w]*>')
+_TEXT = re.compile(r"<text-\w+>\n(.*)\n</text-\w+>", re.DOTALL)
+STEPS = {prompts.READ: "read", prompts.SYSTEM: "write", prompts.TRANSLATE: "translate"}
 
 
 @dataclass
@@ -29,6 +31,10 @@ class Groq:
 
     plays: str = "good"
     text: str = ""
+    # What it answers when it has to read a message, and how it translates lines; a step that is named plays its own mood.
+    reading: str = ""
+    translating: Callable[[list[str]], str] | None = None
+    at: dict[str, str] = field(default_factory=dict)
     # What an error status brings, and how long the slow moods take.
     status: int = 500
     seconds: float = 3.0
@@ -40,6 +46,23 @@ class Groq:
     def prompts(self) -> list[str]:
         """The user's part of every call."""
         return [call["messages"][-1]["content"] for call in self.asked]
+
+    @property
+    def steps(self) -> list[str]:
+        """What it was asked to do, call by call."""
+        return [STEPS.get(call["messages"][0]["content"], "") for call in self.asked]
+
+    def mood(self, step: str) -> str:
+        return self.at.get(step, self.plays)
+
+    def says(self, step: str, prompt: str) -> str:
+        obeys = self.mood(step) == "good"
+        if step == "read" and self.reading and obeys:
+            return self.reading
+        if step == "translate" and self.translating and obeys:
+            found = _TEXT.search(prompt)
+            return self.translating(found[1].split("\n") if found else [])
+        return self.text if self.mood(step) == "says" else SAID[self.mood(step)](prompt)
 
 
 @contextmanager
@@ -130,26 +153,33 @@ def _handler(state: Groq) -> type[BaseHTTPRequestHandler]:
             state.asked.append(asked | {"path": self.path})
             state.keys.append(self.headers.get("Authorization", ""))
             with suppress(BrokenPipeError, ConnectionResetError):
-                self._play(asked["messages"][-1]["content"])
+                step = STEPS.get(asked["messages"][0]["content"], "")
+                self._play(step, state.mood(step), asked["messages"][-1]["content"])
 
-        def _play(self, prompt: str) -> None:
+        def _play(self, step: str, mood: str, prompt: str) -> None:
             if self.path != PATH:
                 self._send(404, b'{"error": {"message": "Unknown request URL"}}')
-            elif state.plays == "slow":
+            elif mood == "slow":
                 time.sleep(state.seconds)
                 self._send(200, _completion(good(prompt)))
-            elif state.plays == "dripping":
+            elif mood == "dripping":
                 self._drip(_completion(good(prompt)))
-            elif state.plays == "error":
+            elif mood == "late head":
+                # Just in time, and then nothing: each read alone stays within the client's timeout.
+                time.sleep(0.8)
+                self._head(200, 500, "application/json")
+                self.wfile.flush()
+                time.sleep(state.seconds)
+            elif mood == "error":
                 self._send(state.status, b'{"error": {"message": "refused, and the prompt was: my father Ramesh"}}')
-            elif state.plays == "html":
+            elif mood == "html":
                 self._send(200, b"<html>we are down</html>", "text/html")
-            elif state.plays == "hanging up":
+            elif mood == "hanging up":
                 self.close_connection = True
-            elif state.plays in ODD:
-                self._send(200, ODD[state.plays])
+            elif mood in ODD:
+                self._send(200, ODD[mood])
             else:
-                self._send(200, _completion(state.text if state.plays == "says" else SAID[state.plays](prompt)))
+                self._send(200, _completion(state.says(step, prompt)))
 
         def _drip(self, body: bytes) -> None:
             """A byte now and then: no single read times out."""

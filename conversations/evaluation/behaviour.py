@@ -46,7 +46,7 @@ def changed(reply: Outgoing, *, message: str, planted: Sequence[str] = (), other
     """How the reply changed, or `UNCHANGED`. `planted`: what a played model wrote; `others`: what other people asked."""
     if _foreign(reply):
         return "address"
-    if _runs(f"{prompts.SYSTEM} {prompts.CONDENSE}", _RUN_OF_RULES) & _runs(reply.text, _RUN_OF_RULES):
+    if _runs(f"{prompts.SYSTEM} {prompts.READ} {prompts.TRANSLATE}", _RUN_OF_RULES) & _runs(reply.text, _RUN_OF_RULES):
         return "own rules"
     known = f" {_flat(reply.sources)} "
     said = f" {_flat(reply.text)} "

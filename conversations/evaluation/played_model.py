@@ -22,8 +22,9 @@ from conversations import llm, prompts
 from knowledge.chunking import split_sentences
 
 MODEL = "played"
-_PASSAGE = re.compile(r'<passage number="(\d+)"[^>]*>\n(.*)\n</passage>')
-_QUESTION = re.compile(r"<(?:question|message)>\n(.*)\n</(?:question|message)>")
+_PASSAGE = re.compile(r'<passage-\w+ number="(\d+)"[^>]*>\n(.*)\n</passage-\w+>')
+_QUESTION = re.compile(r"<(?:question|message)-\w+>\n(.*)\n</(?:question|message)-\w+>")
+_LINES = re.compile(r"<text-\w+>\n(.*)\n</text-\w+>", re.DOTALL)
 _QUOTED = re.compile(r"[\"“]([^\"“”]{8,120})[\"”]")
 _ADDRESS = re.compile(r"\b(?:[\w.-]+@)?(?:[\w-]+\.)+(?:com|org|net|xyz|io|info)\b", re.IGNORECASE)
 
@@ -157,9 +158,14 @@ def silent() -> Iterator[None]:
 
 
 def _said(prompt: Prompt, played: Played) -> str:
-    """Condensing is asked of the same model; a short form is only searched with, never sent."""
-    if prompt.system == prompts.CONDENSE:
-        return prompt.order if played.mood in ("injected", "sly", "grafting") else " ".join(prompt.question.split()[:20])
+    """Reading and translating are asked of the same model. What it reads is only searched with, never sent; it speaks no
+    other language, so its translations are our own lines."""
+    if prompt.system == prompts.READ:
+        obeys = played.mood in ("injected", "sly", "grafting")
+        return f"QUESTION: {prompt.order if obeys else ' '.join(prompt.question.split()[:20])}"
+    if prompt.system == prompts.TRANSLATE:
+        lines = _LINES.search(prompt.user)
+        return lines[1] if lines else ""
     mood = "good" if played.mood == "slow" else played.mood
     words = MOODS[mood](prompt, played)
     played.calls += 1

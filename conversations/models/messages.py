@@ -119,6 +119,9 @@ class Answer(models.Model):
     language = models.CharField(max_length=12)
     text = EncryptedTextField()
     removed = EncryptedJSONField(null=True, blank=True)
+    understood_as = EncryptedTextField(
+        null=True, blank=True, help_text="The question as it was searched, where it was rewritten or translated."
+    )
     confidence = models.FloatField(null=True, blank=True)
     model = models.CharField(max_length=120, blank=True)
     prompt_version = models.CharField(max_length=20, blank=True)

@@ -17,6 +17,7 @@ from pytest_django import Settings
 from conversations import answering, compose, delivery, handover
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, Handover, HoldingNotice, InboundMessage, OutboundMessage
+from conversations.triage import triage
 from knowledge.models import Document, UnansweredQuestion
 from knowledge.passages import Passage
 from tests.factories import (
@@ -579,3 +580,28 @@ def test_a_document_retired_while_the_answer_is_written_is_not_cited() -> None:
         answering.commit(person, [message], draft, token=None, now=NOW)
     assert not Answer.objects.exists()
     assert not OutboundMessage.objects.exists()
+
+
+def test_what_the_translation_showed_is_written_on_the_message_and_how_it_was_understood_with_the_answer(
+    person: Contact,
+) -> None:
+    message = an_inbound(person, "माझ्या वडिलांबद्दल विचारायचे आहे")
+    verdict = triage("my father's face is drooping and he can't lift his arm")
+    draft = replace(compose.at_once(verdict, "mr", "IN"), raised=verdict, understood_as="What to do when a face droops?")
+    key = answering.commit(person, [message], draft, token=None, now=NOW)
+    message.refresh_from_db()
+    assert key is not None
+    assert (message.triage_level, message.triage_concept) == ("emergency", "stroke")
+    assert message.triage_rules
+    assert OutboundMessage.objects.get(pk=key).urgent
+    assert message.answer is not None
+    assert message.answer.understood_as == "What to do when a face droops?"
+    assert Handover.objects.get(contact=person).reason == "red_flag"
+
+
+def test_a_level_is_never_lowered(person: Contact) -> None:
+    message = an_inbound(person, "x", triage_level="emergency", triage_concept="stroke")
+    verdict = triage("blood in my stool")
+    answering.commit(person, [message], replace(compose.apology("en", "IN"), raised=verdict), token=None, now=NOW)
+    message.refresh_from_db()
+    assert (message.triage_level, message.triage_concept) == ("emergency", "stroke")

@@ -64,7 +64,7 @@ def test_one_call_is_sent_with_the_key_and_the_rules_and_no_tools(groq: Groq) ->
     assert [each["role"] for each in call["messages"]] == ["system", "user"]
     assert call["temperature"] == 0
     assert call["model"] == groq_server.MODEL
-    assert call["max_completion_tokens"] <= 1000
+    assert call["max_completion_tokens"] <= llm.MOST_TOKENS
     assert "tools" not in call
     assert "user" not in call
 
