@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from django.conf import settings
 
-from conversations import grounded, language, llm, own_rules, prompts, translation, understanding, wording
+from conversations import grounded, language, llm, own_rules, prompts, second_look, translation, understanding, wording
 from conversations.budget import Budget
 from conversations.draft import Draft
 from conversations.models import Answer, Handover, InboundMessage
@@ -60,7 +60,8 @@ def for_text(text: str, *, spoken: str, country: str, urgent: bool = False, reca
         return _fixed("unclear", spoken, country)
     budget = Budget()
     understood = understanding.of(text, spoken=spoken, earlier=earlier, budget=budget)
-    verdict = understanding.raised(understood, above=Level.URGENT if urgent else Level.ROUTINE)
+    typed = text if spoken == "en" else ""
+    verdict = understanding.raised(understood, typed=typed, above=Level.URGENT if urgent else Level.ROUTINE)
     if verdict is not None and verdict.level is not Level.URGENT:
         return replace(at_once(verdict, spoken, country), raised=verdict, understood_as=understood.as_, timings=budget.timings)
     urgent = urgent or verdict is not None
@@ -156,6 +157,7 @@ def warm_up() -> None:
     """Read the texts and word lists once, before a worker forks and before anybody waits for them."""
     for_text("hello", spoken=language.detect("how do I bring down a fever", default="en"), country=settings.ENVIRONMENT.country)
     vocabulary.widened("fever")
+    second_look.warm_up()
 
 
 def ask(question: str, *, country: str) -> Draft:

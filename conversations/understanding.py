@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conversations import follow_ups, own_rules, prompts
+from conversations import follow_ups, own_rules, prompts, second_look
 from conversations.budget import Budget
 from conversations.language import detect
 from conversations.prompts import Earlier
@@ -97,9 +97,11 @@ def _is_a_question(text: str) -> bool:
     return _SHORTEST <= len(text.split()) <= _LONGEST and in_english and not prompts.has_address(text)
 
 
-def raised(understood: Understood, *, above: Level) -> Triage | None:
-    """What triage finds in the message once it is in English, where that is worse than what is known."""
-    if not understood.rewritten:
-        return None
-    verdict = triage(understood.rewritten, books=own_rules.books())
+def raised(understood: Understood, *, typed: str = "", above: Level) -> Triage | None:
+    """What triage finds once the message is in English, or by a second look at what was `typed` in English, where that is
+    worse than what is known."""
+    english = understood.rewritten or typed
+    verdict = triage(understood.rewritten, books=own_rules.books()) if understood.rewritten else Triage()
+    if english and above is Level.ROUTINE:
+        verdict = second_look.again(english, verdict)
     return verdict if verdict.level.severity > above.severity else None

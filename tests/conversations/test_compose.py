@@ -239,3 +239,11 @@ def test_an_urgent_burst_is_never_answered_with_a_pleasantry(library: Library, t
 def test_urgent_words_and_a_picture_keep_both_prefaces(library: Library) -> None:
     draft = burst(message(DENGUE, level=Level.URGENT), message(None, kind="image"))
     assert draft.preface.index(wording.urgent("en", "IN")) < draft.preface.index(wording.media({"image"}, "en", "IN"))
+
+
+@pytest.mark.django_db
+def test_a_danger_that_only_the_second_look_sees_begins_with_a_doctor_today() -> None:
+    draft = burst(message("my eyeballs turned yellow"))
+    assert draft.preface == wording.urgent("en", "IN")
+    assert draft.raised is not None
+    assert draft.raised.rules[0].startswith("meaning.")

@@ -8,7 +8,7 @@ import pytest
 
 from conversations.rulebook import Level
 from conversations.second_look import SENTENCES, again
-from conversations.triage import Triage, triage
+from conversations.triage import Triage
 
 DANGER = [
     "my pee has turned red",
@@ -25,9 +25,8 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("text", DANGER)
-def test_a_danger_in_words_that_no_rule_has_is_raised_to_urgent(text: str) -> None:
-    assert triage(text).level is Level.ROUTINE
-    found = again(text, triage(text))
+def test_a_danger_is_raised_to_urgent_whatever_the_rules_know(text: str) -> None:
+    found = again(text, Triage())
     assert found.level is Level.URGENT
     assert found.rules == (f"meaning.{found.concept}",)
 
