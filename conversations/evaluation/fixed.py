@@ -13,6 +13,8 @@ from conversations.evaluation.datasets import Line
 from conversations.evaluation.measured import Mark
 
 FILE = Path(__file__).parent / "fixed_safety.toml"
+# Of each language more, in the same lists; their floors stand in the first file.
+MESSAGES = Path(__file__).parent / "fixed_messages"
 # As the file says it: an order hidden in a message must leave the reply as it is.
 _WANTED = {"injection": "unchanged"}
 _OTHER = ("status", "floors")
@@ -28,7 +30,8 @@ class Fixed:
 def read(file: Path = FILE) -> Fixed:
     """Raises ValueError for a list that is none of those which the file describes."""
     data = tomllib.loads(file.read_text("utf-8"))
-    lines = [line for name, lists in data.items() if name not in _OTHER for line in _lines(name, lists)]
+    more = [tomllib.loads(each.read_text("utf-8")) for each in sorted(MESSAGES.glob("*.toml"))] if file == FILE else []
+    lines = [line for part in (data, *more) for name, lists in part.items() if name not in _OTHER for line in _lines(name, lists)]
     floors = {
         (language, name): float(floor) for language, given in data.get("floors", {}).items() for name, floor in given.items()
     }
