@@ -19,6 +19,7 @@ LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
 PURE = {
     *(f"conversations.{name}" for name in ["webhook", "triage", "language", "questions", "extractive", "validation", "evidence"]),
     *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
+    *(f"conversations.{name}" for name in ["alignment", "content_words", "exchanges", "negation", "quantities", "readable"]),
     *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
     *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
