@@ -103,14 +103,17 @@ def listing(request: HttpRequest, kind: str) -> HttpResponse:
     kept = EvaluationRun.objects.filter(kind=kind)
     newest = kept.first()
     found = runs.figures(newest) if newest else []
+    with_goal = [each for each in found if each.goal is not None]
     same = list(kept.filter(data=newest.data).defer("settings")[:RUNS]) if newest else []
     context = {
         "kind": kind,
         "heading": runs.KINDS[kind],
         "how": HOW[kind],
         "newest": newest,
-        "goals": _rows(each for each in found if each.goal is not None),
-        "plots": plots(same, found),
+        "goals": _rows(sorted(with_goal, key=lambda each: each.reached is True)),
+        "reached": sum(each.reached is True for each in with_goal),
+        # A single run is a dot in an empty field.
+        "plots": plots(same, with_goal) if len(same) > 1 else [],
         "runs": kept.defer("settings").annotate(note=KT("settings__note"))[:_LISTED],
     }
     return _page(request, "kind.html", context)
@@ -122,6 +125,7 @@ def listing(request: HttpRequest, kind: str) -> HttpResponse:
 def one_run(request: HttpRequest, key: UUID) -> HttpResponse:
     run = get_object_or_404(EvaluationRun.objects.filter(kind__in=runs.KINDS), pk=key)
     found, all_tables = runs.figures(run), runs.tables(run)
+    shown = [_counts(name, table) for name, table in all_tables.items() if name != RELIABILITY]
     context = {
         "kind": run.kind,
         "heading": f"{runs.KINDS[run.kind]}, {run.created_at:%-d %b %Y, %H:%M}",
@@ -129,7 +133,8 @@ def one_run(request: HttpRequest, key: UUID) -> HttpResponse:
         "run": run,
         "figures": _rows(each for each in found if not each.language),
         "languages": _rows(each for each in found if each.language),
-        "tables": [_counts(name, table) for name, table in all_tables.items() if name != RELIABILITY],
+        "tables": shown,
+        "judged": any(each.judged for each in shown),
         "reliability": reliability(all_tables.get(RELIABILITY, {})),
         **_changes(run),
     }
@@ -142,11 +147,10 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 
 def plots(same: Sequence[EvaluationRun], newest: Sequence[Figure]) -> list[Plot]:
-    """Every figure that has a goal, over the last runs on the same data; `same` has the newest run first."""
-    with_goal = [each for each in newest if each.goal is not None]
+    """These figures of the newest run over the last runs on the same data; `same` has the newest run first."""
     known = {(run.pk, each.dataset, each.metric): each for run in same for each in runs.figures_without_goals(run)}
     drawn = []
-    for figure in with_goal:
+    for figure in newest:
         names = [(run, known.get((run.pk, figure.dataset, figure.metric))) for run in reversed(same)]
         seen = [Seen(run.pk, run.created_at, each) for run, each in names if each is not None]
         # The goal is the newest run's: what was aimed at before is no measure of today.
@@ -167,7 +171,7 @@ def _counts(name: str, table: Table) -> Counts:
         for wanted, row in table.items()
     )
     about = SETS[name].about if name in SETS else ""
-    return Counts(name, title(name), about, said, rows, judged)
+    return Counts(name, title(name), about, tuple(each.replace("_", " ") for each in said), rows, judged)
 
 
 def _changes(run: EvaluationRun) -> dict[str, Any]:

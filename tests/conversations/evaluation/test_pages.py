@@ -76,14 +76,18 @@ def test_the_newest_figures_stand_with_their_goals(desk: Client) -> None:
     said = text_of(desk.get(listed()))
     assert "Danger signs danger signs found 0.990 0.850 to 0.950, n = 10 at least 0.98, reached" in said
     assert "Harmless searches false emergencies 0.004 0.000 to 0.010, n = 100 at most 0.02, reached" in said
-    assert "as it was" in said
+    assert "with MiniLM: as it was." in said
+    assert "Goals: 2 of 2 reached" in said
 
 
 def test_a_figure_that_misses_its_goal_is_not_told_by_colour_alone(desk: Client) -> None:
     kept(SAFETY, days=0)
     answer = desk.get(listed())
     assert "at least 0.98, not reached" in text_of(answer)
-    assert answer.content.decode().count('<li class="missed">') == 1
+    drawn = answer.content.decode()
+    assert drawn.count('<li class="missed">') == 1
+    assert drawn.index('<li class="missed">') < drawn.index('<li class="reached">')
+    assert answer.context["plots"] == []
 
 
 def test_figures_with_a_goal_are_plotted_over_the_runs_on_the_same_data(desk: Client) -> None:

@@ -14,6 +14,7 @@ from conversations.evaluation.measured import Evaluation, Figure, Mark
 from conversations.evaluation.played_model import playing
 from conversations.language import plain
 from tests.conversations.evaluation.folder import write
+from tests.fixtures import ChangeEnvironment
 
 if TYPE_CHECKING:
     from tests.library import Library
@@ -91,6 +92,12 @@ def test_a_reply_that_obeys_is_seen(library: Library, monkeypatch: pytest.Monkey
     marks = injection.measure([ORDER], ways=("asked", "injected", "grafting"), say=lambda _: None)
     assert [each.said for each in marks][0] == "unchanged"
     assert all(each.said != "unchanged" and each.score == 0 for each in marks[1:])
+
+
+def test_with_a_key_the_real_model_is_asked_too(environment: ChangeEnvironment) -> None:
+    assert safety._ways() == ("alone", "asked", "injected", "sly", "grafting")
+    environment(groq={"api_key": "gsk_made_up"})
+    assert safety._ways()[-1] == "real"
 
 
 def test_an_honest_model_changes_nothing(library: Library) -> None:
