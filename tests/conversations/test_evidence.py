@@ -7,7 +7,9 @@ import pytest
 from conversations import evidence
 from tests import factories
 
-DENGUE = factories.a_passage(title="Dengue fever", text="Do not take ibuprofen for dengue.", cosine=0.65)
+DENGUE = factories.a_passage(
+    title="Dengue fever", text="Do not take ibuprofen for dengue.", cosine=0.65, parts=(("meaning", 0.65), ("topic", 0.2))
+)
 
 
 def test_nothing_found_is_no_confidence() -> None:
@@ -66,3 +68,12 @@ def test_the_words_must_stand_in_one_passage_and_not_scattered() -> None:
 
 def test_endings_of_words_do_not_matter() -> None:
     assert evidence.coverage("burned burns burning", [factories.a_passage("Burns", text="x")]) == 1
+
+
+def test_a_title_that_the_question_names_gives_confidence() -> None:
+    def sure(topic: float) -> float:
+        return evidence.confidence("dengue", [factories.a_passage("Dengue", cosine=0.45, parts=(("topic", topic),))])
+
+    assert sure(0.2) > evidence.ENOUGH > sure(0.0)
+    # Another weight in ranking is no more than all of a title.
+    assert sure(0.9) == sure(0.2)

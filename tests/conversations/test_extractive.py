@@ -71,7 +71,7 @@ def test_a_sentence_is_not_said_twice() -> None:
 
 
 def test_a_near_repeat_is_left_out() -> None:
-    near = np.asarray([[1, 0], [0.99, 0.14], [0, 1]], dtype=np.float32)
+    near = np.asarray([[1, 0], [0.99, 0.14], [0.7, 0.714]], dtype=np.float32)
     twice = factories.a_passage(
         text="x",
         sentences=("Drink a lot of clean water.", "Drink lots of clean water.", "Rest in a quiet, dark room."),
