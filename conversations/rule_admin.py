@@ -1,4 +1,4 @@
-"""Rules of triage in the console: a clinician adds to them, tries a message, and reads those of the tree.
+"""Rules of triage in the console: a clinician adds to them, tries a message, and reads the built-in ones.
 
 A rule is saved only when every example holds (`rule_check`); it is switched off and never deleted.
 """
@@ -29,17 +29,17 @@ NAMES = {
 }  # fmt: skip
 HELP = {
     "language": "",
-    "concept": "What is recognised, as in heart_attack. A sign that the rules of the tree know gets its own first-aid lines.",
+    "concept": "What is recognised, as in heart_attack. A sign that the built-in rules know gets its own first-aid lines.",
     "level": (
         "Emergency: the number to call, at once. Self-harm: kind words and a helpline. Unsafe: a request that is declined."
         " Urgent: see a doctor today."
     ),
     "patterns": (
-        "One on a line. <chest> .. <pain> is a word of one set and then, at most three words later, one of another."
-        " The page of the rules of the tree explains the signs and lists the sets."
+        "One on a line. &lt;chest&gt; .. &lt;pain&gt; is a word of one set and then, at most three words later, one of another."
+        " The page of the built-in rules explains the signs and lists the sets."
     ),
     "unless": "One on a line: words that hide the sign, as in “chest exercise”.",
-    "switched_off": "Rules of the tree that no longer hold in this language, one on a line, as in en.heart_attack.4.",
+    "switched_off": "Built-in rules that no longer hold in this language, one on a line, as in en.heart_attack.4.",
     "fires": "Messages that must be found, one on a line, in words of your own. Never copy a patient's words.",
     "quiet": "Messages that must stay quiet, one on a line: the sign denied, long past, or asked about in general.",
     "source": "The address of the guideline this follows.",
@@ -62,6 +62,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         widgets = {name: forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"}) for name, rows in
                    {"patterns": 5, "unless": 2, "switched_off": 2, "fires": 4, "quiet": 4, "reason": 2}.items()}  # fmt: skip
         help_texts = HELP
+        labels = {"fires": "Must be found", "quiet": "Must stay quiet", "switched_off": "Built-in rules to switch off"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -102,14 +103,14 @@ class TriageRuleAdmin(SimpleHistoryAdmin):
     list_per_page = 50
     actions = None
     change_list_template = "admin/conversations/triagerule/change_list.html"
-    empty_state = "No rule has been added here. Those of the tree hold; add one when a message was missed or alarmed for nothing."
+    empty_state = "No rule has been added here. The built-in ones hold; add one when a message was missed or alarmed for nothing."
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Switched off, never deleted: what a message was decided by stays explained."""
         return False
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """`?rule=en.stroke.2` from the page of the tree's rules: the sign, its level and its source."""
+        """`?rule=en.stroke.2` from the page of the built-in rules: the sign, its level and its source."""
         language, _, rest = request.GET.get("rule", "").partition(".")
         data = rulebook.read_files().get(language, {"concepts": []})
         row = next((row for row in data["concepts"] if row["id"] == rest.split(".")[0]), None)
@@ -129,7 +130,7 @@ class TriageRuleAdmin(SimpleHistoryAdmin):
         return usual
 
     def tree(self, request: HttpRequest) -> HttpResponse:
-        """The rules of the tree by language, and a message to try. The message is posted, so that no log holds it."""
+        """The built-in rules by language, and a message to try. The message is posted, so that no log holds it."""
         if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
             raise PermissionDenied
         files = rulebook.read_files()
@@ -138,9 +139,9 @@ class TriageRuleAdmin(SimpleHistoryAdmin):
         tried = request.POST.get("message", "").strip()[:LONGEST_TRIAL]
         context = {
             **self.admin_site.each_context(request),
-            "title": "Rules of the tree",
+            "title": "Built-in rules",
             "opts": self.opts,
-            "languages": [(name, named(name)) for name in files],
+            "languages": sorted(((name, named(name)) for name in files), key=lambda each: each[1]),
             "language": language,
             "status": files[language]["status"],
             "signs": [_sign(language, row) for row in files[language]["concepts"]],

@@ -72,7 +72,7 @@ def _format(rule: Added, files: Files) -> Iterator[Problem]:
             if why:
                 yield Problem(field, f"Line {number}: {why}")
     for name in sorted(set(rule.switched_off) - rulebook.names(rule.language, files)):
-        yield Problem("switched_off", f"There is no rule {name} in this language. See the page of the rules of the tree.")
+        yield Problem("switched_off", f"There is no rule {name} in this language. See the page of the built-in rules.")
 
 
 def _misread(text: str, sets: Mapping[str, Any]) -> str:
