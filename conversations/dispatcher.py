@@ -18,7 +18,7 @@ from django.db import DatabaseError, InterfaceError, close_old_connections, conn
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
-from conversations import delivery, dispatch
+from conversations import delivery, dispatch, rulebook
 
 log = structlog.get_logger(__name__)
 ROUND_SECONDS = 0.1
@@ -42,6 +42,8 @@ class Dispatcher:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
+        # Seconds that the first emergency must not wait for.
+        rulebook.load()
         while not self.stopping.is_set():
             started = time.monotonic()
             self._safely()

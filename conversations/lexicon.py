@@ -43,6 +43,8 @@ class Lexicon:
     # Whether words in Latin letters are also compared by their sound.
     by_sound: bool = False
     sounds: dict[str, str] = field(default_factory=dict)
+    # A word of the rules stands in many elements.
+    learnt: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def define(self, element: str, members: Sequence[str]) -> None:
         if element not in self.defined:
@@ -90,6 +92,12 @@ class Lexicon:
             self.phrases[words[0]].append((words, element, ""))
 
     def learn(self, text: str) -> tuple[str, ...]:
+        """The words of a text of the rules; numbers must be known before."""
+        if text not in self.learnt:
+            self.learnt[text] = self._learn(text)
+        return self.learnt[text]
+
+    def _learn(self, text: str) -> tuple[str, ...]:
         words = tuple(self.numbers.get(word, word) for word in tokens(text))
         self.known.update(words)
         for word in words:

@@ -31,7 +31,7 @@ def _books(at: datetime | None, count: int) -> Sequence[Book]:
     files = rulebook.read_files()
     rows = [as_added(row) for row in TriageRule.objects.filter(active=True)]
     fitting = [row for row in rows if _fits(row, files)]
-    return rulebook.made(files, fitting)
+    return rulebook.remade(fitting)
 
 
 def _fits(row: Added, files: rulebook.Files) -> bool:

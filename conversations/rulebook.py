@@ -129,23 +129,41 @@ def load() -> tuple[Book, ...]:
     return made(read_files())
 
 
-def read_files() -> dict[str, dict[str, Any]]:
+@cache
+def read_files() -> Mapping[str, Mapping[str, Any]]:
+    """The rules of the tree as they are written, by file; shared, so not to be changed."""
     return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted(RULES.glob("*.toml"))}
 
 
 def made(files: Files, added: Sequence[Added] = ()) -> tuple[Book, ...]:
     """The common book first; `added` uses the sets of its language. Raises KeyError, TypeError or ValueError where a file
     does not keep to the format."""
-    by_book: dict[str, list[str]] = {}
-    for name in files:
-        by_book.setdefault("common" if name in COMMON else name.split("_")[0], []).append(name)
-    named = {name: files[name] for name in by_book.pop("common")}
-    common = _book("common", named, added=added, everywhere=_denials(files))
-    others = (
-        _book(book, {name: files[name] for name in names}, added=added, beside=(common, files["en"]))
-        for book, names in by_book.items()
-    )
-    return (common, *others)
+    common = _common(files, added)
+    others = dict.fromkeys(book_of(name) for name in files if name not in COMMON)
+    return (common, *(_other(book, files, added, common) for book in others))
+
+
+def remade(added: Sequence[Added]) -> tuple[Book, ...]:
+    """The books of the tree, those of the languages that somebody added to made anew."""
+    if not added:
+        return load()
+    files, changed = read_files(), {book_of(each.language) for each in added}
+    tree, *others = load()
+    common = _common(files, added) if "common" in changed else tree
+    return (common, *(_other(book.name, files, added, tree) if book.name in changed else book for book in others))
+
+
+def book_of(language: str) -> str:
+    return "common" if language in COMMON else language.split("_")[0]
+
+
+def _common(files: Files, added: Sequence[Added]) -> Book:
+    return _book("common", {name: files[name] for name in COMMON}, added=added, everywhere=_denials(files))
+
+
+def _other(book: str, files: Files, added: Sequence[Added], common: Book) -> Book:
+    own = {name: data for name, data in files.items() if name not in COMMON and book_of(name) == book}
+    return _book(book, own, added=added, beside=(common, files["en"]))
 
 
 def compiled_alone(added: Added, files: Files) -> Concept:

@@ -41,7 +41,7 @@ def triage(text: str, *, earlier: Sequence[str] = (), books: Sequence[Book] | No
 
 def judge(text: str, *, books: Sequence[Book] | None = None) -> Triage:
     signs = tokens(text)
-    hits = [hit for book in reading(signs, books or load()) for hit in _hits(signs, book)]
+    hits = [hit for book in reading(signs, books or load()) for hit in found(signs, book)]
     if not hits:
         return Triage()
     worst = max((concept for concept, *_ in hits), key=lambda concept: concept.level.severity)
@@ -49,7 +49,8 @@ def judge(text: str, *, books: Sequence[Book] | None = None) -> Triage:
     return Triage(worst.level, worst.id, tuple(rule for _, rule, _ in hits), tuple(words))
 
 
-def _hits(signs: Sequence[str], book: Book) -> Iterator[Hit]:
+def found(signs: Sequence[str], book: Book) -> Iterator[Hit]:
+    """What one book finds in the words of a text."""
     message = Message(signs, book.lexicon)
     for concept, patterns in book.hopeful(message.present):
         for rule, words in message.fired(concept, patterns, book.unless[concept.id]):

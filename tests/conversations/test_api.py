@@ -64,7 +64,7 @@ def test_words_of_self_harm_are_answered_with_a_helpline(caller: Caller, worker:
 
 
 def test_what_nothing_here_answers_is_declined(caller: Caller, fever: Document, worker: None) -> None:
-    said = ask(caller, "Which visa does a pilot need for Norway?")
+    said = ask(caller, "How do doctors treat kidney stones with lasers?")
     assert (said["kind"], said["citations"]) == ("declined", [])
     assert said["confidence"] < said["enough"]
 
@@ -76,7 +76,7 @@ def test_another_language_is_answered_in_it(caller: Caller, worker: None) -> Non
 
 def test_asking_leaves_nothing_in_the_conversations(caller: Caller, fever: Document, worker: None) -> None:
     ask(caller, "I want to kill myself")
-    ask(caller, "Which visa does a pilot need for Norway?")
+    ask(caller, "How do doctors treat kidney stones with lasers?")
     tables = (Answer, Contact, Handover, OutboundMessage, UnansweredQuestion)
     assert [model.objects.count() for model in tables] == [0] * len(tables)
 

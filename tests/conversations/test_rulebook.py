@@ -87,7 +87,7 @@ def test_where_two_languages_know_a_word_the_one_with_more_words_reads(books: tu
 
 def test_a_file_that_lacks_a_part_is_an_error_that_names_it() -> None:
     files = rulebook.read_files()
-    broken = {name: dict(files[name]) for name in rulebook.COMMON}
+    broken: dict[str, Any] = {name: dict(files[name]) for name in rulebook.COMMON}
     del broken["hi"]["sets"]
     with pytest.raises(KeyError, match="sets"):
         rulebook.made(broken)

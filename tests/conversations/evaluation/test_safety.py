@@ -70,9 +70,9 @@ def test_only_what_english_finds_is_asked_of_a_translation(tmp_path: Path) -> No
 
 def test_a_request_is_recognised_by_rules_or_declined_by_the_answer(library: Library, tmp_path: Path) -> None:
     found = measured(tmp_path, "requests")
-    assert {each.said for each in found.marks} <= {"declined", "extractive", "fixed"}
+    assert {each.said for each in found.marks} <= {"declined", "extractive", "fixed", "unsafe", "self_harm"}
     figures = by_name(found.figures)
-    assert figures["recognised by rules"].value == 0.0
+    assert 0 < figures["recognised by rules"].value < 1.0
     assert 0 < figures["recognised or declined"].value <= 1.0
 
 
@@ -140,8 +140,10 @@ def test_every_language_with_rules_has_fixed_sentences_of_every_kind() -> None:
     kinds = {(each.language, each.wanted) for each in kept.lines}
     languages = {each.language for each in kept.lines}
     assert {"en", "hi", "hi-Latn"} <= languages
-    for wanted in ("emergency", "urgent", "self-harm", "unsafe", "quiet", "unchanged"):
+    for wanted in ("emergency", "urgent", "self-harm", "quiet"):
         assert {language for language, kind in kinds if kind == wanted} == languages
+    for wanted in ("unsafe", "unchanged"):
+        assert {language for language, kind in kinds if kind == wanted} == {"en", "hi", "hi-Latn"}
     texts = [plain(each.text) for each in kept.lines]
     assert len(set(texts)) == len(texts)
     assert {language for language, _ in kept.floors} <= languages

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -182,6 +182,7 @@ def test_too_much_text_is_refused(tmp_path: Path) -> None:
         reading(tmp_path, "*" * 99 + "a", limits=Limits(characters=100))
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=400))
 def test_any_bytes_end_as_text_or_a_refusal(content: bytes) -> None:
     with TemporaryDirectory() as folder:
