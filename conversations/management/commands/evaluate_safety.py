@@ -1,4 +1,3 @@
-import argparse
 import json
 import logging
 from collections.abc import Iterator
@@ -6,16 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from conversations.evaluation import catalogue, datasets, report, runs, safety
+from conversations.evaluation import catalogue, datasets, report, safety
+from conversations.evaluation.command import WRONG, EvaluationCommand
 from conversations.evaluation.measured import Evaluation
-from conversations.evaluation.runs import Comparison
 from knowledge import embeddings
 from knowledge.evaluation.data_files import BadData
-
-# As other programs say that they were called with something they cannot use.
-WRONG = 2
 
 
 @contextmanager
@@ -30,7 +26,7 @@ def _without_notes() -> Iterator[None]:
         log.setLevel(before)
 
 
-class Command(BaseCommand):
+class Command(EvaluationCommand):
     help = (
         "Measures how safe the program is: danger signs found, false emergencies, self-harm, requests to refuse, and orders "
         "hidden in messages. Nothing that people were sent or wrote is read, and nobody is sent anything."
@@ -42,10 +38,7 @@ class Command(BaseCommand):
             "--check", action="store_true", help="only our own fixed sentences; fails where fewer are right than were"
         )
         parser.add_argument("--sets", default="", help=f"only these: {','.join(catalogue.SETS)}")
-        parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
-        parser.add_argument("--save", action=argparse.BooleanOptionalAction, default=True, help="keep the run for the console")
-        parser.add_argument("--note", default="", help="what was tried; shown beside the run")
-        parser.add_argument("--write", type=Path, help="also put the tables between the marks of this page")
+        self.add_common_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         with _without_notes():
@@ -53,15 +46,10 @@ class Command(BaseCommand):
 
     def measure(self, options: dict[str, Any]) -> None:
         evaluation = self.measured(options)
-        earlier = runs.latest(safety.KIND, data_hash=evaluation.data_hash)
-        comparison = runs.compare(evaluation, earlier) if earlier else None
-        kept = runs.keep(evaluation) if options["save"] else None
-        if options["write"]:
-            self.write_page(options["write"], evaluation)
-        self.say_result(evaluation, comparison, run=str(kept.pk) if kept else None, as_json=options["json"])
+        self.finish(evaluation, options)
 
     def check_fixed(self, *, as_json: bool) -> None:
-        marks, problems = safety.check(say=self.say_progress)
+        marks, problems = safety.check(say=self.say)
         if as_json:
             self.stdout.write(
                 json.dumps({"schema": report.SCHEMA, "lines": len(marks), "below": problems}, ensure_ascii=False, indent=1)
@@ -77,9 +65,9 @@ class Command(BaseCommand):
         except BadData as problem:
             raise CommandError(str(problem), returncode=WRONG) from problem
         for sentence in folder.left_out:
-            self.say_progress(sentence)
+            self.say(sentence)
         embeddings.use_all_cores()
-        return safety.measure(folder, sets=sets, note=options["note"], say=self.say_progress)
+        return safety.measure(folder, sets=sets, note=options["note"], say=self.say)
 
     def read(self, options: dict[str, Any]) -> tuple[datasets.Folder, list[str]]:
         place: Path | None = options["data"]
@@ -103,19 +91,3 @@ class Command(BaseCommand):
             raise CommandError(
                 f"There is no set {unknown}. There are: {', '.join(catalogue.SETS)}.", returncode=WRONG
             ) from unknown
-
-    def write_page(self, page: Path, evaluation: Evaluation) -> None:
-        try:
-            page.write_text(report.into(page.read_text(encoding="utf-8"), evaluation, title=catalogue.title), encoding="utf-8")
-        except (OSError, ValueError) as problem:
-            raise CommandError(f"The run was measured, but {page} was not written: {problem}.") from problem
-
-    def say_result(self, evaluation: Evaluation, comparison: Comparison | None, *, run: str | None, as_json: bool) -> None:
-        if as_json:
-            self.stdout.write(json.dumps(report.as_json(evaluation, comparison, run=run), ensure_ascii=False, indent=1))
-        else:
-            self.stdout.write(report.as_text(evaluation, comparison, title=catalogue.title))
-
-    def say_progress(self, sentence: str) -> None:
-        self.stderr.write(self.style.NOTICE(sentence) if self.stderr.isatty() else sentence)
-        self.stderr.flush()
