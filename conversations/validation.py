@@ -1,9 +1,10 @@
 """Every sentence of a written answer stands on the passage it cites, or it is removed.
 
 Checks, in order: a citation within the set, no address or telephone number that the passage lacks, no
-diagnosis or change of medicine, every number with its unit and what it belongs to, support by words or by
-meaning, no turned meaning, and no medicine, illness, part of the body or group that the sentences behind it
-do not name. A whole sentence of the passage needs no judge. The vectors are supplied by the caller, so that
+diagnosis or change of medicine, no foreign words inside a sentence of the passage, every number with its
+unit and what it belongs to, support by words or by meaning, no turned meaning, and no medicine, illness,
+part of the body or group that the sentences behind it do not name. A whole sentence of the passage needs no
+judge. The vectors are supplied by the caller, so that
 this module loads no model. How it was measured: docs/adr/0021.
 """
 
@@ -13,7 +14,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from conversations import exchanges, negation, quantities
+from conversations import exchanges, grafts, negation, quantities
 from conversations.alignment import Aligned, align
 from conversations.content_words import content
 from conversations.questions import words
@@ -103,6 +104,8 @@ def unsupported(sentence: str, passage: Passage, *, similarities: Sequence[float
         return "it reads like a diagnosis or a change of medicine"
     if len(sentence.split()) > LONGEST:
         return "it is too long to be checked"
+    if grafts.grafted(_OPENING.sub("", sentence), source, passage.sentences):
+        return "it holds words that are not the passage's"
     if quantities.missing(sentence, (passage.title, passage.heading, *passage.sentences)):
         return "a number or unit in it is not in the passage"
     sentence = quantities.without_bounds(_OPENING.sub("", sentence))

@@ -21,7 +21,10 @@ PURE = {
     *(f"conversations.{name}" for name in ["webhook", "questions", "extractive", "validation", "evidence"]),
     *(f"conversations.{name}" for name in ["draft", "reply_text", "replies", "prompts"]),
     *(f"conversations.{name}" for name in ["gibberish", "off_topic", "follow_ups", "translation_checks"]),
-    *(f"conversations.{name}" for name in ["alignment", "content_words", "exchanges", "negation", "quantities", "readable"]),
+    *(
+        f"conversations.{name}"
+        for name in ["alignment", "content_words", "exchanges", "grafts", "negation", "quantities", "readable"]
+    ),
     *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
     *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
