@@ -70,6 +70,7 @@ def _is_general(sentence: str) -> bool:
 
 
 def warm_up() -> None:
+    rulebook.load()
     _known(embeddings.embed)
 
 
