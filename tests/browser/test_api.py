@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from jeevo.environment import ROOT
-from tests.stack import Stack
+from tests.stack import Stack, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -34,7 +34,10 @@ def test_a_program_with_a_token_searches_and_asks(stack: Stack) -> None:
     with httpx.Client(
         base_url=stack.console.replace("admin/", "api/v1/"), headers={"Authorization": f"Token {token}"}, timeout=10
     ) as api:
-        found = api.post("search/", json={"question": "How do I bring down a fever in a child?"})
+        # Just after the start the worker is still reading its model and its rules, and the answer is 202.
+        asked = {"question": "How do I bring down a fever in a child?"}
+        eventually(lambda: api.post("search/", json=asked).status_code == 200, seconds=60, what="a worker that is warm")
+        found = api.post("search/", json=asked)
         said = api.post("ask/", json={"question": "My father has crushing chest pain and cannot breathe"})
     assert (found.status_code, "ever" in found.json()["passages"][0]["title"]) == (200, True)
     assert (said.json()["kind"], "112" in said.json()["text"]) == ("emergency", True)
