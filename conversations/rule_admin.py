@@ -54,12 +54,14 @@ def named(language: str) -> str:
 
 
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
-    source = forms.URLField(assume_scheme="https", max_length=500, help_text=HELP["source"])
+    source = forms.URLField(
+        assume_scheme="https", max_length=500, help_text=HELP["source"], widget=forms.URLInput(attrs={"class": "vTextField"})
+    )
 
     class Meta:
         model = TriageRule
         fields = tuple(HELP)
-        widgets = {name: forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField"}) for name, rows in
+        widgets = {name: forms.Textarea(attrs={"rows": rows, "class": "vLargeTextField short"}) for name, rows in
                    {"patterns": 5, "unless": 2, "switched_off": 2, "fires": 4, "quiet": 4, "reason": 2}.items()}  # fmt: skip
         help_texts = HELP
         labels = {"fires": "Must be found", "quiet": "Must stay quiet", "switched_off": "Built-in rules to switch off"}
@@ -103,6 +105,10 @@ class TriageRuleAdmin(SimpleHistoryAdmin):
     list_per_page = 50
     actions = None
     change_list_template = "admin/conversations/triagerule/change_list.html"
+
+    class Media:
+        css = {"all": ["jeevo/rules.css"]}
+
     empty_state = "No rule has been added here. The built-in ones hold; add one when a message was missed or alarmed for nothing."
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
