@@ -48,14 +48,18 @@ function become(phone) {
 async function choosePerson() {
   const chosen = byId("person").value;
   if (chosen !== "new") return become(chosen);
+  // Words typed meanwhile would go out under the person before.
+  byId("text").disabled = true;
   try {
     const { person } = await tell("people");
     localStorage.setItem(KEPT, person.phone);
     await loadPeople();
-    byId("text").focus();
   } catch (error) {
     byId("person").value = state.person;
     trouble(error.message);
+  } finally {
+    byId("text").disabled = false;
+    byId("text").focus();
   }
 }
 
