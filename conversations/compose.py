@@ -164,6 +164,8 @@ def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
     verdict = triage(question, books=own_rules.books())
     spoken = language.detect(question, default="en")
+    if verdict.language and not language.is_certain(question, spoken):
+        spoken = verdict.language
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM, Level.UNSAFE):
         return at_once(verdict, spoken, country)
     return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)

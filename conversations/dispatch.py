@@ -83,6 +83,9 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     text = message.text or ""
     message.language = language.detect(text, default=contact.language)
     verdict = triage(text, earlier=_recent_texts(contact, message), books=own_rules.books()) if text else Triage()
+    if verdict.language and not language.is_certain(text, message.language):
+        # Too short for its language to be told, but a sign was read in it.
+        message.language = verdict.language
     message.triage_level, message.triage_concept = verdict.level.value, verdict.concept
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from conversations.phrasing import Message
-from conversations.rulebook import Book, Concept, Level, load, reading
+from conversations.rulebook import COMMON, Book, Concept, Level, book_of, load, reading
 from conversations.wordforms import tokens
 
 # Between two messages of one person: a sentence may go on ("my father is not" / "breathing"), a denial ends
@@ -27,6 +27,13 @@ class Triage:
     concept: str = ""
     rules: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+
+    @property
+    def language(self) -> str:
+        """Of the rules that fired, where they are all of one language besides the common ones; else empty."""
+        names = {rule.split(".")[0] for rule in self.rules}
+        books = {book_of(name) for name in names}
+        return books.pop() if len(books) == 1 and not names & {"meaning", *COMMON} else ""
 
 
 def triage(text: str, *, earlier: Sequence[str] = (), books: Sequence[Book] | None = None) -> Triage:

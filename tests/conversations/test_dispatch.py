@@ -138,6 +138,12 @@ def test_an_emergency_is_answered_at_once_with_the_local_number_and_a_person_is_
     assert Handover.objects.get().reason == "red_flag"
 
 
+def test_an_emergency_too_short_to_tell_its_language_is_answered_in_that_of_its_rules(house: House) -> None:
+    row = house.say("mi papa no respira")
+    assert (row.triage_level, row.language) == ("emergency", "es")
+    assert house.words == [replies.emergency(row.triage_concept, language="es", country="IN")]
+
+
 def test_self_harm_gets_its_own_words_at_once(house: House) -> None:
     row = house.say("I want to kill myself")
     assert row.answer is not None
