@@ -160,12 +160,16 @@ def warm_up() -> None:
     second_look.warm_up()
 
 
+def spoken_in(text: str, verdict: Triage, *, default: str) -> str:
+    """The language to answer in. A message too short to tell is in that of the rules that found a sign in it."""
+    spoken = language.detect(text, default=default)
+    return verdict.language if verdict.language and not language.is_certain(text, spoken) else spoken
+
+
 def ask(question: str, *, country: str) -> Draft:
     """The whole path for one question typed by staff or a developer: triage first, as for a patient."""
     verdict = triage(question, books=own_rules.books())
-    spoken = language.detect(question, default="en")
-    if verdict.language and not language.is_certain(question, spoken):
-        spoken = verdict.language
+    spoken = spoken_in(question, verdict, default="en")
     if verdict.level in (Level.EMERGENCY, Level.SELF_HARM, Level.UNSAFE):
         return at_once(verdict, spoken, country)
     return for_text(question, spoken=spoken, country=country, urgent=verdict.level is Level.URGENT)

@@ -15,7 +15,7 @@ import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
-from conversations import answering, compose, contacts, delivery, handover, language, own_rules, questions, webhook, wording
+from conversations import answering, compose, contacts, delivery, handover, own_rules, questions, webhook, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
 from conversations.rulebook import Level
@@ -81,11 +81,8 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     contact = contacts.find_or_create(message.payload, now=now)
     message.contact, message.session = contact, contacts.open_session(contact, now=now)
     text = message.text or ""
-    message.language = language.detect(text, default=contact.language)
     verdict = triage(text, earlier=_recent_texts(contact, message), books=own_rules.books()) if text else Triage()
-    if verdict.language and not language.is_certain(text, message.language):
-        # Too short for its language to be told, but a sign was read in it.
-        message.language = verdict.language
+    message.language = compose.spoken_in(text, verdict, default=contact.language)
     message.triage_level, message.triage_concept = verdict.level.value, verdict.concept
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING
