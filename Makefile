@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed-$(shell cat requirements.txt Makefile 2>/dev/null | 
 CHROMA := .jeevo/bench/chroma
 DEV_STAMP := $(VENV)/.installed-dev-$(shell cat requirements-dev.txt Makefile 2>/dev/null | cksum | cut -d' ' -f1)
 
-.PHONY: help install run stop test check faults bench browser lock clean
+.PHONY: help install run stop test check faults bench programs lock clean
 
 help: ## list these commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,10 +40,10 @@ $(DEV_STAMP): $(STAMP)
 run: $(STAMP) ## start Jeevo here, with a chat page to try it
 	@exec $(BIN)/python -m jeevo.supervisor
 
-browser: $(DEV_STAMP)
-	@sh .ci/browser
+programs: $(DEV_STAMP)
+	@sh .ci/programs
 
-test: $(DEV_STAMP) browser ## run the tests
+test: $(DEV_STAMP) programs ## run the tests
 	@$(BIN)/python -m pytest
 
 check: $(DEV_STAMP) ## lint, types, migrations, deploy check and tests

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast, get_args
 from urllib.parse import urlsplit
 
 import environ
 
 ROOT = Path(__file__).resolve().parent.parent
 Mode = Literal["sandbox", "live"]
+SecondFactor = Literal["off", "operators", "everybody"]
 
 
 class EnvironmentProblem(Exception):
@@ -78,6 +80,17 @@ class Environment:
     burst_seconds: float
     raw_payload_days: int
     health_token: str
+    metrics_token: str
+    alerts_token: str
+    second_factor: SecondFactor
+    email_url: str
+    email_from: str
+    service_name: str
+    incident_contact: str
+    status_page: Path
+    subscriber_networks: tuple[str, ...]
+    outside_ping_url: str
+    release: str
     log_level: str
 
 
@@ -235,6 +248,23 @@ def _live_only(reader: _Reader, mode: Mode) -> tuple[tuple[str, ...], str]:
     return hosts or ("127.0.0.1", "localhost", "[::1]"), public
 
 
+def _second_factor(reader: _Reader, mode: Mode) -> SecondFactor:
+    """Off in the sandbox, where the password is printed on the screen; for operators everywhere else."""
+    usual = "operators" if mode == "live" else "off"
+    return cast(SecondFactor, reader.choice("SECOND_FACTOR", usual, get_args(SecondFactor)))
+
+
+def _networks(reader: _Reader) -> tuple[str, ...]:
+    """Private networks that subscribers' addresses may lie in; none by default."""
+    networks = reader.many("SUBSCRIBER_NETWORKS")
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            reader.problem("SUBSCRIBER_NETWORKS", "each must be a network such as 10.20.0.0/16")
+    return networks
+
+
 def read(source: Mapping[str, str]) -> Environment:
     """Everything from the environment, or EnvironmentProblem naming each wrong variable and its remedy."""
     reader = _Reader(source)
@@ -283,6 +313,17 @@ def read(source: Mapping[str, str]) -> Environment:
         burst_seconds=reader.number("BURST_SECONDS", 2, 0, 10),
         raw_payload_days=reader.integer("RAW_PAYLOAD_DAYS", 30, 1, 365),
         health_token=reader.text("HEALTH_TOKEN"),
+        metrics_token=reader.text("METRICS_TOKEN"),
+        alerts_token=reader.text("ALERTS_TOKEN"),
+        second_factor=_second_factor(reader, mode),
+        email_url=reader.url("EMAIL_URL", "", ("smtp", "smtp+tls", "smtp+ssl")),
+        email_from=reader.text("EMAIL_FROM", "jeevo@localhost"),
+        service_name=reader.text("SERVICE_NAME", "Jeevo health helpline"),
+        incident_contact=reader.text("INCIDENT_CONTACT"),
+        status_page=_folder(reader, "STATUS_PAGE_DIR", str(data / "status")),
+        subscriber_networks=_networks(reader),
+        outside_ping_url=reader.url("OUTSIDE_PING_URL", "", ("http", "https")),
+        release=reader.text("JEEVO_RELEASE"),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     )
     if reader.problems:

@@ -195,6 +195,7 @@ def children(environment: Environment) -> list[Child]:
         Child("web", (*gunicorn, "jeevo.wsgi:application", "-c", "jeevo/gunicorn.py", "--bind", bind), 3),
         *([sandbox] if environment.mode == "sandbox" else []),
         Child("dispatcher", (python, MANAGE, "dispatch"), 0),
+        Child("watcher", (python, MANAGE, "watch"), 0, late=True),
         _worker(celery, "answers", environment.answer_workers),
         _worker(celery, "indexing", 1),
         _worker(celery, "operations", 1),

@@ -16,6 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from operations import figures, plot, verdict
+from operations.pages import catalogue
 
 # What people come for first; anything else follows by name.
 NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
@@ -30,11 +31,14 @@ class ConsoleSite(AdminSite):
     # The links at the top replace it: the sidebar lists tables, not tasks.
     enable_nav_sidebar = False
 
+    def get_urls(self) -> list[Any]:
+        return [*catalogue.patterns(self), *super().get_urls()]
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "sandbox": not settings.LIVE}
+        return {**super().each_context(request), "sandbox": not settings.LIVE, "operations": catalogue.menu(request)}
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)

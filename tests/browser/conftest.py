@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/browser" in str(item.path) and CHROMIUM is None:
             item.add_marker(
-                pytest.mark.skip(reason="no Chromium here: install it (make browser, as root) to run the browser tests")
+                pytest.mark.skip(reason="no Chromium here: install it (make programs, as root) to run the browser tests")
             )
 
 

@@ -49,6 +49,7 @@ def test_nothing_set_is_a_working_sandbox(folders: dict[str, str]) -> None:
     found = read(folders)
     assert found.mode == "sandbox"
     assert (found.database_url, found.redis_url) == (None, None)
+    assert (found.second_factor, found.status_page) == ("off", found.data / "status")
     assert (found.web_port, found.sandbox_port) == (8000, 8001)
     assert found.whatsapp.graph_url == "http://127.0.0.1:8001"
     assert found.groq.api_key == ""
@@ -63,6 +64,7 @@ def test_a_full_live_environment_is_read(folders: dict[str, str]) -> None:
     assert found.mode == "live"
     assert found.whatsapp.token == "EAAG-token"
     assert found.whatsapp.graph_url == "https://graph.facebook.com"
+    assert found.second_factor == "operators"
     assert found.allowed_hosts == ("jeevo.example",)
     assert found.serve_starter_content is False
     assert found.behind_proxy is True
@@ -88,6 +90,16 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("EMERGENCY_NUMBERS", "999", "emergency_numbers", "999"),
     ("HANDOVER_HOURS", "4", "handover_hours", 4),
     ("HEALTH_TOKEN", "letmein", "health_token", "letmein"),
+    ("METRICS_TOKEN", "letmein", "metrics_token", "letmein"),
+    ("ALERTS_TOKEN", "letmein", "alerts_token", "letmein"),
+    ("SECOND_FACTOR", "everybody", "second_factor", "everybody"),
+    ("EMAIL_URL", "smtp+tls://a:b@mail.example:587", "email_url", "smtp+tls://a:b@mail.example:587"),
+    ("EMAIL_FROM", "help@jeevo.example", "email_from", "help@jeevo.example"),
+    ("SERVICE_NAME", "Helpline", "service_name", "Helpline"),
+    ("INCIDENT_CONTACT", "incidents@jeevo.example", "incident_contact", "incidents@jeevo.example"),
+    ("SUBSCRIBER_NETWORKS", "10.0.0.0/8, 127.0.0.0/8", "subscriber_networks", ("10.0.0.0/8", "127.0.0.0/8")),
+    ("OUTSIDE_PING_URL", "https://ping.example/1", "outside_ping_url", "https://ping.example/1"),
+    ("JEEVO_RELEASE", "1.4.2", "release", "1.4.2"),
     ("FIELD_KEYS", f"{FIELD_KEY},{'B' * 43}=", "field_keys", (FIELD_KEY, "B" * 43 + "=")),
 ]
 
@@ -118,6 +130,10 @@ def test_own_servers_are_taken_as_a_pair(folders: dict[str, str]) -> None:
 BAD: list[tuple[str, str, str]] = [
     ("JEEVO_MODE", "production-xyz", "sandbox, live"),
     ("WEB_PORT", "80O0xyz", "number from 1 to 65535"),
+    ("SECOND_FACTOR", "sometimes-xyz", "off, operators, everybody"),
+    ("EMAIL_URL", "mail-xyz.example", "smtp://"),
+    ("SUBSCRIBER_NETWORKS", "10.0.0.0/99xyz", "10.20.0.0/16"),
+    ("OUTSIDE_PING_URL", "ftp-xyz", "http://"),
     ("WEB_PORT", "70000", "lie from 1 to 65535"),
     ("SANDBOX_PORT", "-41", "lie from 1"),
     ("WEB_THREADS", "2.75", "whole number"),

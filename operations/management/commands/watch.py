@@ -1,0 +1,13 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from operations import watches
+from operations.watcher import Watcher
+
+
+class Command(BaseCommand):
+    help = "Runs the watcher: timers of incidents, detectors, notices, maintenance windows, figures by the minute."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        Watcher(watches.ALL).run()

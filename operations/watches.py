@@ -1,0 +1,7 @@
+"""What the watcher watches, in the order in which it looks."""
+
+from __future__ import annotations
+
+from operations.watcher import Watch
+
+ALL: tuple[Watch, ...] = ()
