@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.watching import Heartbeat, Rollup
 
-__all__ = ["Heartbeat", "Rollup"]
+__all__ = [
+    "LIVE_STATES",
+    "FollowUp",
+    "Heartbeat",
+    "Incident",
+    "OnCallContact",
+    "Rollup",
+    "TimelineEntry",
+    "Timer",
+]
