@@ -17,11 +17,11 @@ OPERATOR, INCIDENT_STAFF, READ_ONLY = "Operator", "Incident staff", "Read-only"
 Table = dict[str, frozenset[str]]
 
 # Of operations: what an incident is made of, and when the service is worked on.
-_INCIDENT = ("incident", "timelineentry", "followup", "notice", "maintenancewindow", "checklistitem")
-_PEOPLE = ("subscriber", "oncallcontact")
+_INCIDENT = ("incident", "timer", "timelineentry", "followup", "notice", "maintenancewindow", "checklistitem")
+_PEOPLE = ("subscriber", "oncallcontact", "delivery")
 _WATCHING = ("heartbeat", "rollup")
-# The timeline and what was sent are never changed, and nobody but an operator plans work on the service.
-_DECLARE = ("add_incident", "change_incident", "add_timelineentry", "add_followup", "change_followup", "add_notice")
+# An incident is declared and moved on by its own steps, which write the timeline; nobody edits the rows themselves.
+_RUN = ("run_incident", "add_followup", "change_followup", "change_checklistitem")
 _PLAN = ("add_maintenancewindow", "change_maintenancewindow", "add_checklistitem")
 _REACH = ("add_subscriber", "change_subscriber", "add_oncallcontact", "change_oncallcontact")
 
@@ -36,7 +36,7 @@ def _views(names: Iterable[str]) -> Iterator[str]:
 # No words of patients: not their questions that found no source, and no conversation.
 _LOOK = frozenset(("view_machine", *_views(_WATCHING), *_views(_INCIDENT)))
 _KNOWLEDGE = roles.ROLES[roles.VIEWER]
-_WORK = frozenset((*_LOOK, *_views(_PEOPLE), *_DECLARE, "change_checklistitem"))
+_WORK = frozenset((*_LOOK, *_views(_PEOPLE), *_RUN))
 _TALK = frozenset((*_views(_CONVERSATIONS), *_views(("unhandledevent", "holdingnotice")), "change_handover"))
 
 ROLES: dict[str, Table] = {

@@ -55,7 +55,7 @@ ABILITIES: tuple[tuple[str, tuple[Ability, ...]], ...] = (
         "Incidents and maintenance",
         (
             Ability("See incidents", ("operations.view_incident",)),
-            Ability("Declare incidents and work on them", ("operations.add_incident", "operations.change_incident")),
+            Ability("Declare incidents and work on them", ("operations.run_incident",)),
             Ability("Plan maintenance", ("operations.change_maintenancewindow",)),
             Ability("Change who is told", ("operations.change_subscriber",)),
         ),
