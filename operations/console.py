@@ -21,7 +21,7 @@ from operations.pages import account, catalogue
 from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
-NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
+NAMES = {"auth": "Staff", "django_celery_beat": "Timers", "axes": "Signing in"}
 ORDER = ["conversations", "knowledge", "operations", "auth"]
 
 

@@ -50,6 +50,9 @@ class PersonAdmin(UserAdmin):  # type: ignore[type-arg]
     readonly_fields = ("last_login", "date_joined")
     list_per_page = 50
 
+    class Media:
+        css = {"all": ("jeevo/people.css",)}
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
         return people.prefetch_related("groups").annotate(_second_factor=Exists(_DEVICE))
@@ -160,6 +163,10 @@ class FailedSignIns(ReadOnly):
     list_display_links = None
     search_fields = ("username", "ip_address")
     actions = ("unlock",)
+
+    class Media:
+        css = {"all": ("jeevo/people.css",)}
+
     empty_state = "Nobody has typed in a wrong password lately."
 
     def has_unlock_permission(self, request: HttpRequest) -> bool:

@@ -82,9 +82,16 @@ def _too_soon(why: dict[str, Any]) -> str:
     return f"There were {wrong} wrong codes in a row, so the next one is taken in {wait}."
 
 
+class Spent(forms.TextInput):
+    """A code that was refused does not stand in the field again: the next one is another."""
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
 def code_field(label: str) -> forms.CharField:
     attrs = {"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false", "autofocus": True}
-    return forms.CharField(label=label, max_length=40, widget=forms.TextInput(attrs=attrs))
+    return forms.CharField(label=label, max_length=40, widget=Spent(attrs=attrs))
 
 
 class CodeForm(Verifying, forms.Form):

@@ -7,11 +7,13 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
+from knowledge import roles as knowledge_roles
 from operations import preparation, roles
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import PASSWORD, enrolled, person
@@ -127,6 +129,15 @@ def test_a_deactivated_person_is_signed_out_everywhere_and_the_history_says_by_w
     entry = LogEntry.objects.get(object_id=ravi.pk)
     assert (entry.user, entry.change_message) == (operator, "Deactivated.")
     assert "Deactivated." in shown(desk, reverse("admin:auth_user_history", args=[ravi.pk]))
+
+
+def test_the_tokens_of_a_deactivated_person_are_refused(desk: Client, ravi: User) -> None:
+    ravi.groups.add(Group.objects.get(name=knowledge_roles.VIEWER))
+    call_command("api_token", "ravi")
+    headers = {"Authorization": f"Token {ravi.auth_token.key}"}
+    assert Client().get("/api/v1/documents/", headers=headers).status_code == 200
+    desk.post(step(ravi, "deactivate_one"))
+    assert Client().get("/api/v1/documents/", headers=headers).status_code == 401
 
 
 def test_several_are_deactivated_at_once_but_oneself_and_superusers(desk: Client, ravi: User, operator: User) -> None:

@@ -231,7 +231,9 @@ def test_what_is_misread_on_paper_is_understood() -> None:
 def test_wrong_codes_are_slowed_down_and_said_so(client: Client, operator: User) -> None:
     device, _ = enrolled(operator)
     give_password(client)
-    assert "That code is not right" in text(client.post(ASK, {"otp_token": "000000"}))
+    wrong = text(client.post(ASK, {"otp_token": "000000"}))
+    assert "That code is not right" in wrong
+    assert "000000" not in wrong, "it does not stand in the field again"
     TOTPDevice.objects.update(throttling_failure_count=6, throttling_failure_timestamp=timezone.now())
     TOTPDevice.objects.update(last_t=0)
     refused = client.post(ASK, {"otp_token": code(device.key)})
@@ -275,7 +277,7 @@ def test_who_has_no_code_at_hand_can_sign_out(client: Client, operator: User) ->
     enrolled(operator)
     give_password(client)
     assert reverse("admin:logout") in text(client.get(ASK))
-    client.post(reverse("admin:logout"))
+    assert "You are signed out" in text(client.post(reverse("admin:logout")))
     assert "_auth_user_id" not in client.session
 
 
