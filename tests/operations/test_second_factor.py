@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import time_machine
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.core.management import CommandError, call_command
+from django.db import connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -214,6 +216,28 @@ def test_a_recovery_code_opens_the_console_once_as_it_was_printed(client: Client
     answer = other.post(ASK, {"otp_token": codes[3]})
     assert (answer.status_code, "it was used before" in text(answer)) == (400, True)
     assert not opens(other)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_show_one_recovery_code_at_once_one_comes_in(operator: User) -> None:
+    _, codes = enrolled(operator)
+    browsers = [Client(), Client()]
+    for each in browsers:
+        give_password(each)
+    together = threading.Barrier(2)
+
+    def come(browser: Client) -> None:
+        together.wait(10)
+        browser.post(ASK, {"otp_token": codes[0]})
+        connections.close_all()
+
+    threads = [threading.Thread(target=come, args=[each]) for each in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert sorted(opens(each) for each in browsers) == [False, True]
+    assert second_factor.codes_left(operator) == 9
 
 
 def test_recovery_codes_are_not_kept_in_clear(operator: User) -> None:
