@@ -42,6 +42,10 @@ class NotTaken(Exception):
     """One sentence for an operator: why there is no backup now."""
 
 
+class Cancelled(Exception):
+    """An operator asked for its end."""
+
+
 def folder() -> Path:
     return Path(settings.ENVIRONMENT.data) / "backups"
 
@@ -50,28 +54,51 @@ def place(backup: Backup) -> Path:
     return folder() / str(backup.pk)
 
 
-def take(
-    kind: str, *, now: datetime, by: User | None = None, scheduled_for: datetime | None = None, parent: Backup | None = None
-) -> Backup:
-    """One backup, taken. Raises NotTaken, with the row saying why, when it could not be."""
-    backup = _begin(kind, now=now, by=by, scheduled_for=scheduled_for, parent=parent)
+def take(kind: str, *, now: datetime, by: User | None = None, scheduled_for: datetime | None = None) -> Backup:
+    """One backup, asked for and made. Raises NotTaken, with the row saying why, when it could not be."""
+    return make(request(kind, now=now, by=by, scheduled_for=scheduled_for), now=now)
+
+
+def request(kind: str, *, now: datetime, by: User | None = None, scheduled_for: datetime | None = None) -> Backup:
+    """A row that whoever makes backups will find."""
+    try:
+        with transaction.atomic():
+            return Backup.objects.create(kind=kind, requested_by=by, scheduled_for=scheduled_for, requested_at=now)
+    except IntegrityError as error:
+        raise NotTaken("The backup of this time was asked for already.") from error
+
+
+def cancel(backup: Backup, *, by: User, now: datetime) -> bool:
+    """At once when it has not begun; else at its next step. False when it is done already."""
+    rows = Backup.objects.filter(pk=backup.pk)
+    if rows.filter(status=Status.REQUESTED).update(status=Status.CANCELLED, cancelled_by=by, cancel_asked_at=now, ended_at=now):
+        return True
+    return bool(rows.filter(status=Status.RUNNING).update(cancelled_by=by, cancel_asked_at=now))
+
+
+def make(backup: Backup, *, now: datetime) -> Backup:
+    """Make what was asked for. One at a time: the database refuses a second that runs."""
+    _begin(backup, now=now)
     try:
         _check_room(backup)
         with sealed.new_folder(place(backup)) as draft:
-            manifest = _dump(backup, draft) if kind == Kind.DUMP else _base(backup, draft)
+            manifest = _dump(backup, draft) if backup.kind == Kind.DUMP else _base(backup, draft)
             (draft / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    except Cancelled as error:
+        _ended(backup, Status.CANCELLED, "")
+        raise NotTaken("It was cancelled.") from error
     except (postgres.ToolProblem, backup_keys.KeyProblem, NotTaken, OSError, psycopg.Error) as error:
-        _failed(backup, _sentence(error))
+        _ended(backup, Status.FAILED, _sentence(error))
         raise NotTaken(_sentence(error)) from error
     except BaseException:
-        _failed(backup, "It was interrupted.")
+        _ended(backup, Status.FAILED, "It was interrupted.")
         raise
     size = sum(each.stat().st_size for each in place(backup).iterdir())
     Backup.objects.filter(pk=backup.pk).update(
         status=Status.TAKEN, taken_at=timezone.now(), step="", bytes=size, done_bytes=size, manifest=manifest
     )
     backup.refresh_from_db()
-    log.info("backup taken", backup=str(backup.pk), kind=kind, bytes=size)
+    log.info("backup taken", backup=str(backup.pk), kind=backup.kind, bytes=size)
     return backup
 
 
@@ -94,7 +121,7 @@ def fail_silent(*, now: datetime) -> int:
     rows = Backup.objects.filter(status=Status.RUNNING, started_at__lt=now - SILENT_FOR)
     gone = [row for row in rows if not _is_growing(row, now=now)]
     for row in gone:
-        _failed(row, "Its process ended before it was done.")
+        _ended(row, Status.FAILED, "Its process ended before it was done.")
     return len(gone)
 
 
@@ -104,18 +131,20 @@ def _is_growing(backup: Backup, *, now: datetime) -> bool:
     return now.timestamp() - latest < SILENT_FOR.total_seconds()
 
 
-def _begin(kind: str, *, now: datetime, by: User | None, scheduled_for: datetime | None, parent: Backup | None) -> Backup:
-    if kind == Kind.INCREMENTAL and parent is None:
-        parent = newest_base()
-        if parent is None:
-            raise NotTaken("An incremental backup needs a full one to build on: take a full one first.")
+def _begin(backup: Backup, *, now: datetime) -> None:
+    if backup.kind == Kind.INCREMENTAL:
+        backup.parent = newest_base()
+        if backup.parent is None:
+            backup.kind = Kind.FULL  # there is nothing to build on, and a full one is what was meant
+    changes = {"status": Status.RUNNING, "started_at": now, "step": "beginning", "kind": backup.kind, "parent": backup.parent}
     try:
         with transaction.atomic():
-            return Backup.objects.create(
-                kind=kind, requested_by=by, scheduled_for=scheduled_for, parent=parent, started_at=now, step="beginning"
-            )
+            begun = Backup.objects.filter(pk=backup.pk, status=Status.REQUESTED).update(**changes)
     except IntegrityError as error:
-        raise NotTaken("The backup of this time was made already.") from error
+        raise NotTaken("Another backup is being made; this one waits for it.") from error
+    if not begun:
+        raise NotTaken("It was begun or cancelled by somebody else.")
+    backup.refresh_from_db()
 
 
 def _check_room(backup: Backup) -> None:
@@ -139,6 +168,8 @@ def _base(backup: Backup, draft: Path) -> dict[str, Any]:
     arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--manifest-checksums=SHA256"]
     if backup.parent is not None:
         arguments.append(f"--incremental={place(backup.parent) / PG_MANIFEST}")
+    # A little before where recovery will begin: the checkpoint that the copy starts with comes after it.
+    position = _redo()
     before = _counts()
     _step(backup, "copying the server's files")
     files: list[sealed.Sealed] = []
@@ -151,7 +182,7 @@ def _base(backup: Backup, draft: Path) -> dict[str, Any]:
         raise NotTaken("pg_basebackup sent no manifest: the backup could not be checked and was not kept.")
     # File names and hashes only; the next incremental backup is told by it what has changed.
     (draft / PG_MANIFEST).write_bytes(watch.found)
-    return _manifest(backup, files, major=major) | {"before": before, "after": _counts()}
+    return _manifest(backup, files, major=major) | {"started_from": position, "before": before, "after": _counts()}
 
 
 def _dump(backup: Backup, draft: Path) -> dict[str, Any]:
@@ -187,7 +218,7 @@ def _manifest(backup: Backup, files: list[sealed.Sealed], *, major: int) -> dict
         "key": str(backup.pk),
         "kind": backup.kind,
         "parent": str(backup.parent_id) if backup.parent_id else None,
-        "started_at": backup.started_at.isoformat(),
+        "started_at": (backup.started_at or backup.requested_at).isoformat(),
         "finished_at": timezone.now().isoformat(),
         "server": server_version,
         "major": major,
@@ -212,6 +243,12 @@ def read_manifest(key: UUID | str) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("format") != FORMAT:
         raise sealed.Damaged("The manifest of the backup is of a kind that this release does not know.")
     return found
+
+
+def _redo() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT redo_lsn::text FROM pg_control_checkpoint()")
+        return str(cursor.fetchone()[0])
 
 
 def _counts() -> contents.Counts:
@@ -254,18 +291,25 @@ def _teller(backup: Backup) -> Callable[[int], None]:
         if done - told >= TELL_EVERY:
             told = done
             Backup.objects.filter(pk=backup.pk).update(done_bytes=done)
+            _stop_if_asked(backup)
 
     return tell
 
 
 def _step(backup: Backup, step: str) -> None:
     Backup.objects.filter(pk=backup.pk).update(step=step)
+    _stop_if_asked(backup)
 
 
-def _failed(backup: Backup, reason: str) -> None:
+def _stop_if_asked(backup: Backup) -> None:
+    if Backup.objects.filter(pk=backup.pk, cancel_asked_at__isnull=False).exists():
+        raise Cancelled
+
+
+def _ended(backup: Backup, status: str, reason: str) -> None:
     shutil.rmtree(place(backup).with_name(f"{backup.pk}.tmp"), ignore_errors=True)
-    Backup.objects.filter(pk=backup.pk).update(status=Status.FAILED, reason=reason[:300], ended_at=timezone.now())
-    log.error("backup failed", backup=str(backup.pk), kind=backup.kind)
+    Backup.objects.filter(pk=backup.pk).update(status=status, reason=reason[:300], ended_at=timezone.now())
+    log.error("backup ended without a result", backup=str(backup.pk), kind=backup.kind, status=status)
 
 
 def _sentence(error: Exception) -> str:

@@ -26,6 +26,7 @@ from jeevo import embedded, embedded_postgres, embedded_programs
 from jeevo.embedded_host import EmbeddedError, Home
 
 START_SECONDS = 600.0
+Running = subprocess.Popen[bytes]
 _PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 
 
@@ -136,6 +137,29 @@ def run(program: str, *arguments: str, major: int, variables: Mapping[str, str] 
     process = _begin(program, arguments, variables or {}, major=major, stdout=subprocess.DEVNULL)
     with _ended_with(process):
         _check(program, process)
+
+
+@contextlib.contextmanager
+def kept_running(program: str, *arguments: str, server: Server, major: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as the servers' account for as long as the block does; asked to end first, so that it can flush."""
+    with subprocess.Popen(  # noqa: S603  (our own programs and arguments)
+        [str(tools(major) / program), *arguments],
+        cwd="/",
+        env={**embedded_programs.CLEAN_ENVIRONMENT, **server.variables, "PGAPPNAME": program},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        **home().identity,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def run_as_server(program: str, *arguments: str, major: int) -> None:

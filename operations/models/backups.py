@@ -29,23 +29,28 @@ class Backup(models.Model):
         DUMP = "dump", "dump"
 
     class Status(models.TextChoices):
+        REQUESTED = "requested"
         RUNNING = "running"
         TAKEN = "taken", "taken, not verified"
         VERIFIED = "verified"
         FAILED = "failed"
         EXPIRED = "expired"
+        CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     kind = models.CharField(max_length=12, choices=Kind.choices)
-    status = models.CharField(max_length=10, choices=Status.choices, default=Status.RUNNING)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.REQUESTED)
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The time of the schedule it was made for.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     # What an incremental one builds on.
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="children")
-    started_at = models.DateTimeField()
+    requested_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    cancelled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    cancel_asked_at = models.DateTimeField(null=True, blank=True, help_text="The process that makes it looks at this.")
     taken_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it failed or expired.")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it failed, was cancelled or expired.")
     step = models.CharField(max_length=60, blank=True, help_text="What is being done, or where it failed.")
     reason = models.CharField(max_length=300, blank=True, help_text="Why it failed, in words for staff.")
     done_bytes = models.BigIntegerField(default=0, help_text="Written so far.")
@@ -56,7 +61,7 @@ class Backup(models.Model):
     objects: ClassVar[BackupQuerySet] = BackupQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
-        ordering = ("-started_at", "id")
+        ordering = ("-requested_at", "id")
         constraints = [
             # Two beats fire twice; one of them finds the row.
             models.UniqueConstraint(
@@ -68,14 +73,19 @@ class Backup(models.Model):
                 condition=~Q(status="verified") | Q(taken_at__isnull=False, verified_at__isnull=False),
             ),
             models.CheckConstraint(
-                name="backup_incremental_has_a_parent", condition=~Q(kind="incremental") | Q(parent__isnull=False)
+                name="backup_incremental_has_a_parent",
+                condition=Q(parent__isnull=False) | ~Q(kind="incremental") | ~Q(status__in=["running", *KEPT_STATES]),
             ),
+            models.CheckConstraint(
+                name="backup_running_has_begun", condition=Q(status__in=["requested", "cancelled"]) | Q(started_at__isnull=False)
+            ),
+            models.UniqueConstraint(fields=["status"], name="backup_one_at_a_time", condition=Q(status="running")),
             models.CheckConstraint(name="backup_failed_says_why", condition=~Q(status="failed") | ~Q(reason="")),
         ]
         indexes = [
             # The latest of each state, for the console and the health page.
-            models.Index(fields=["status", "-started_at"], name="backup_state_latest"),
+            models.Index(fields=["status", "-requested_at"], name="backup_state_latest"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.started_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.get_kind_display()} of {self.requested_at:%Y-%m-%d %H:%M} UTC"

@@ -16,6 +16,7 @@ from django.utils import timezone
 from operations import backup_keys, backups, contents, postgres, sealed, verification
 from operations.models import Backup
 from operations.tar_watch import TarWatch
+from tests import factories
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,6 +33,10 @@ def _own_folders(environment: ChangeEnvironment, tmp_path: Path, settings: objec
 def store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
     return tmp_path / "backups"
+
+
+def a_row(**fields: object) -> Backup:
+    return Backup.objects.create(**{"kind": "full", "requested_at": NOW} | fields)
 
 
 def flip(path: Path) -> None:
@@ -75,9 +80,8 @@ def test_one_flipped_byte_is_seen(store: Path) -> None:
 
 
 def test_a_full_and_an_incremental_backup_are_put_together_started_and_counted(store: Path) -> None:
-    with pytest.raises(backups.NotTaken, match="take a full one first"):
-        backups.take("incremental", now=NOW)
-    full = backups.take("full", now=NOW)
+    full = backups.take("incremental", now=NOW)
+    assert full.kind == "full"  # there was nothing to build on
     Group.objects.create(name="Day desk")
     part = backups.take("incremental", now=NOW)
     assert part.parent == full
@@ -110,13 +114,13 @@ def test_a_disk_without_room_is_refused_before_anything_is_written(store: Path, 
 
 def test_the_same_hour_is_backed_up_once(store: Path) -> None:
     backups.take("dump", now=NOW, scheduled_for=NOW)
-    with pytest.raises(backups.NotTaken, match="made already"):
+    with pytest.raises(backups.NotTaken, match="asked for already"):
         backups.take("dump", now=NOW, scheduled_for=NOW)
     assert Backup.objects.count() == 1
 
 
 def test_a_backup_whose_process_died_is_said_to_have_failed(store: Path) -> None:
-    row = Backup.objects.create(kind="full", started_at=NOW - timedelta(hours=1))
+    row = a_row(status="running", started_at=NOW - timedelta(hours=1))
     (store / f"{row.pk}.tmp").mkdir(parents=True)
     assert backups.fail_silent(now=NOW) == 1
     row.refresh_from_db()
@@ -173,3 +177,30 @@ def test_tables_that_rested_must_be_equal_and_busy_ones_near() -> None:
     assert contents.between(before, after, {"rested": {"rows": 5}, "busy": {"rows": 150}}) == []
     assert contents.between(before, after, {"rested": {"rows": 4}, "busy": {"rows": 150}}) == ["rested has 4 rows in place of 5"]
     assert contents.between(before, after, {"rested": {"rows": 5}, "busy": {"rows": 9000}}) != []
+
+
+def test_one_that_waits_is_cancelled_at_once_and_one_that_runs_at_its_next_step(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meera = factories.staff("meera")
+    waiting = backups.request("dump", now=NOW)
+    assert backups.cancel(waiting, by=meera, now=NOW)
+    with pytest.raises(backups.NotTaken, match="cancelled by somebody else"):
+        backups.make(waiting, now=NOW)
+    running = backups.request("dump", now=NOW)
+    monkeypatch.setattr(backups, "_check_room", lambda backup: backups.cancel(backup, by=meera, now=NOW))
+    with pytest.raises(backups.NotTaken, match="It was cancelled"):
+        backups.make(running, now=NOW)
+    running.refresh_from_db()
+    assert (running.status, running.cancelled_by) == ("cancelled", meera)
+    assert not list(store.iterdir())
+    assert not backups.cancel(running, by=meera, now=NOW)
+
+
+def test_two_are_never_made_at_once(store: Path) -> None:
+    a_row(status="running", started_at=NOW)
+    second = backups.request("dump", now=NOW)
+    with pytest.raises(backups.NotTaken, match="waits for it"):
+        backups.make(second, now=NOW)
+    second.refresh_from_db()
+    assert second.status == "requested"

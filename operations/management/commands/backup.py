@@ -50,7 +50,7 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for each in Backup.objects.all()[:50]:
-            self.stdout.write(f"{each.pk}  {each.started_at:%Y-%m-%d %H:%M}  {each.kind:<12} {each.status:<9} {each.reason}")
+            self.stdout.write(f"{each.pk}  {each.requested_at:%Y-%m-%d %H:%M}  {each.kind:<12} {each.status:<9} {each.reason}")
         if not Backup.objects.exists():
             self.stdout.write("There is no backup yet: `manage.py backup take full` makes one.")
 
