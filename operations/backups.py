@@ -80,7 +80,7 @@ def make(backup: Backup, *, now: datetime) -> Backup:
     """Make what was asked for. One at a time: the database refuses a second that runs."""
     _begin(backup, now=now)
     try:
-        _check_room(backup)
+        check_room(factor=0.1 if backup.parent else ROOM)
         with sealed.new_folder(place(backup)) as draft:
             manifest = _dump(backup, draft) if backup.kind == Kind.DUMP else _base(backup, draft)
             (draft / MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -147,17 +147,16 @@ def _begin(backup: Backup, *, now: datetime) -> None:
     backup.refresh_from_db()
 
 
-def _check_room(backup: Backup) -> None:
+def check_room(*, factor: float) -> None:
+    """Free space of so many times the database, or NotTaken."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
-        needed = int(cursor.fetchone()[0] * ROOM)
+        needed = int(cursor.fetchone()[0] * factor)
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(folder()).free
-    if backup.kind == Kind.INCREMENTAL:
-        needed //= 10
     if free < needed:
         raise NotTaken(
-            f"The disk has {free // 1_000_000:,} MB free and this backup may need {needed // 1_000_000:,} MB: "
+            f"The disk has {free // 1_000_000:,} MB free and this may need {needed // 1_000_000:,} MB: "
             "free some space or move the backups to a larger disk."
         )
 

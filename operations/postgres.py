@@ -11,12 +11,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 import psycopg
 from django.conf import settings
@@ -110,9 +112,7 @@ def version(major: int) -> str:
     return said.split()[2]
 
 
-def stream(
-    program: str, *arguments: str, server: Server, major: int, take: Callable[[IO[bytes]], None], pause: float = 0.0
-) -> None:
+def stream(program: str, *arguments: str, server: Server, major: int, take: Callable[[IO[bytes]], None]) -> None:
     """Run a program whose output is the backup and hand that to `take`. Raises ToolProblem unless both end well."""
     process = _begin(program, arguments, server.variables, major=major, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -137,6 +137,28 @@ def run(program: str, *arguments: str, major: int, variables: Mapping[str, str] 
     process = _begin(program, arguments, variables or {}, major=major, stdout=subprocess.DEVNULL)
     with _ended_with(process):
         _check(program, process)
+
+
+def manage(*arguments: str, database: str) -> None:
+    """Our own command in a process of its own that knows this database and no other."""
+    server = live()
+    url = f"postgresql://{quote(server.user)}:{quote(server.password, safe='')}@{server.host}:{server.port}/{database}"
+    variables = {**os.environ, "DATABASE_URL": url, "REDIS_URL": settings.BROKER_URL.removesuffix("/0")}
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *arguments]
+    if subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False).returncode:  # noqa: S603
+        raise ToolProblem(f"manage.py {arguments[0]} did not finish on the new database; the log says why.")
+
+
+def read(program: str, *arguments: str, major: int) -> str:
+    """What a program prints."""
+    found: list[bytes] = []
+
+    def take(pipe: IO[bytes]) -> None:
+        found.append(pipe.read())
+
+    nowhere = Server("", "", "", "", "")
+    stream(program, *arguments, server=nowhere, major=major, take=take)
+    return b"".join(found).decode(errors="replace")
 
 
 @contextlib.contextmanager

@@ -188,7 +188,7 @@ def test_one_that_waits_is_cancelled_at_once_and_one_that_runs_at_its_next_step(
     with pytest.raises(backups.NotTaken, match="cancelled by somebody else"):
         backups.make(waiting, now=NOW)
     running = backups.request("dump", now=NOW)
-    monkeypatch.setattr(backups, "_check_room", lambda backup: backups.cancel(backup, by=meera, now=NOW))
+    monkeypatch.setattr(backups, "check_room", lambda factor: backups.cancel(running, by=meera, now=NOW))
     with pytest.raises(backups.NotTaken, match="It was cancelled"):
         backups.make(running, now=NOW)
     running.refresh_from_db()
