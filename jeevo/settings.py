@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    "operations.unavailable.DatabaseAway",
     # The last: it turns a refused sign-in into the page that says so.
     "axes.middleware.AxesMiddleware",
 ]

@@ -196,6 +196,7 @@ def children(environment: Environment) -> list[Child]:
         *([sandbox] if environment.mode == "sandbox" else []),
         Child("dispatcher", (python, MANAGE, "dispatch"), 0),
         Child("watcher", (python, MANAGE, "watch"), 0, late=True),
+        Child("operator", (python, MANAGE, "operator"), 0, late=True),
         _worker(celery, "answers", environment.answer_workers),
         _worker(celery, "indexing", 1),
         _worker(celery, "operations", 1),

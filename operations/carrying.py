@@ -22,6 +22,8 @@ KEPT = (
     "auth_permission",
     "auth_group",
     "auth_user",
+    # Who did what in the console, the restore itself included.
+    "django_admin_log",
     "django_celery_beat_crontabschedule",
     "django_celery_beat_intervalschedule",
 )
@@ -37,6 +39,8 @@ REPLACED = (
 REPLACED_PREFIXES = ("otp_", "axes_")
 # Found by prefix, so that a new table is not forgotten.
 PREFIXES = ("operations_",)
+# The timeline of an incident, in the restored database too.
+APPEND_ONLY = ("operations_timelineentry",)
 MESSAGES = (
     ("conversations_contact", "created_at"),
     ("conversations_session", "started_at"),
@@ -143,6 +147,10 @@ def _copy(live: Connection, restored: Connection, table: str, where: sql.Composa
     with live.cursor().copy(reading) as source, restored.cursor().copy(writing) as target:
         for block in source:
             target.write(block)
+    if table.startswith(PREFIXES) and table not in APPEND_ONLY:
+        # Whole rows anew, so that what one of them leaves free ("one at a time") another may take in any order.
+        same = sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(key)) for key in keys)
+        restored.execute(sql.SQL("DELETE FROM {} t USING {} s WHERE {}").format(name, staged, same))
     changes = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(c)) for c in columns if c not in keys)
     done = restored.execute(
         sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT ({}) DO {}").format(
@@ -151,8 +159,7 @@ def _copy(live: Connection, restored: Connection, table: str, where: sql.Composa
             listed,
             staged,
             sql.SQL(", ").join(map(sql.Identifier, keys)),
-            # The timeline of an incident is append-only, in the restored database too.
-            sql.SQL("NOTHING") if table == "operations_timelineentry" else sql.SQL("UPDATE SET ") + changes,
+            sql.SQL("NOTHING") if table in APPEND_ONLY else sql.SQL("UPDATE SET ") + changes,
         )
     )
     restored.execute(sql.SQL("DROP TABLE {}").format(staged))

@@ -18,8 +18,11 @@ from operations import postgres
 
 MAINTENANCE = "postgres"
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
-_END = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = ANY(%s) AND pid <> pg_backend_pid()"
-_END_OTHERS = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+# The server's own workers are not ours to end: renaming waits for them, and sends autovacuum away by itself.
+_END = """
+    SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+    WHERE datname = ANY(%s) AND pid NOT IN (pg_backend_pid(), %s) AND backend_type = 'client backend'
+"""
 
 
 class NotExchanged(Exception):
@@ -75,7 +78,7 @@ def exchange(*, live: str, incoming: str, outgoing: str) -> None:
         try:
             _close(one, incoming, allowed=False)
             one.execute("SELECT pg_sleep(0.05)")
-            one.execute(_END, [[live, incoming]])
+            one.execute(_END, [[live, incoming], 0])
             with one.transaction():
                 one.execute("SET LOCAL lock_timeout = '5s'")
                 one.execute(_rename(live, outgoing))
@@ -94,11 +97,29 @@ def closed(live: str, *, but: psycopg.Connection[Any]) -> Iterator[None]:
     with maintenance() as one:
         try:
             one.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(_known(live)))
-            one.execute(_END_OTHERS, [live, but.info.backend_pid])
+            one.execute(_END, [[live], but.info.backend_pid])
             yield
         except BaseException:
             one.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(_known(live)))
             raise
+
+
+def let_in(name: str) -> bool:
+    """People may connect again, after a process died while nobody could. False when they could all along."""
+    with maintenance() as one:
+        row = one.execute("SELECT datallowconn FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if row is None or row[0]:
+            return False
+        _close(one, name, allowed=True)
+        return True
+
+
+def names(*prefixes: str) -> list[str]:
+    with maintenance() as one:
+        found = one.execute(
+            "SELECT datname FROM pg_database WHERE datname LIKE ANY(%s) ORDER BY 1", [[f"{each}%" for each in prefixes]]
+        )
+        return [row[0] for row in found.fetchall()]
 
 
 def _close(one: psycopg.Connection[Any], name: str, *, allowed: bool) -> None:
@@ -106,7 +127,7 @@ def _close(one: psycopg.Connection[Any], name: str, *, allowed: bool) -> None:
         word = sql.SQL("true" if allowed else "false")
         one.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS {}").format(_known(name), word))
         if not allowed:
-            one.execute(_END, [[name]])
+            one.execute(_END, [[name], 0])
 
 
 def _rename(old: str, new: str) -> sql.Composed:

@@ -73,7 +73,13 @@ class Journal:
 
     def done(self, step: str) -> Line | None:
         """The last time this step was finished."""
-        return next((line for line in reversed(self.read()) if line.step == step and line.state == "done"), None)
+        return self._last(step, "done")
+
+    def begun(self, step: str) -> Line | None:
+        return self._last(step, "begun")
+
+    def _last(self, step: str, state: str) -> Line | None:
+        return next((line for line in reversed(self.read()) if line.step == step and line.state == state), None)
 
     def _lines(self) -> list[dict[str, Any]]:
         try:

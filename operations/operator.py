@@ -1,7 +1,7 @@
-"""The operator's process: receives the server's log, makes and verifies the backups that were asked for, lets old ones go.
+"""The operator's process: receives the server's log, makes and verifies backups, prepares restores and puts them in place.
 
 Never part of the web process or a worker, whose database a restore may exchange. The receiver is kept in the main
-thread; backups are made one after the other in a second one, so that a long one does not keep the first from looking.
+thread; jobs are done one after the other in a second one, so that a long one does not keep the first from looking.
 """
 
 from __future__ import annotations
@@ -12,26 +12,43 @@ import threading
 import time
 from collections.abc import Callable
 
+import psycopg
 import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
-from operations import backup_keys, backup_schedule, backups, postgres, retention, tiers, verification, wal
-from operations.models import Backup, Heartbeat
+from operations import (
+    backup_keys,
+    backup_schedule,
+    backups,
+    postgres,
+    restore_upkeep,
+    restores,
+    retention,
+    smoke,
+    tiers,
+    verification,
+    wal,
+)
+from operations.journal import Busy
+from operations.models import Backup, Heartbeat, Restore
 
 log = structlog.get_logger(__name__)
 NAME = "operator"
 ROUND_SECONDS = 2.0
 # After a failure of the receiver, so that a server that restarts is not stormed.
 PAUSE_SECONDS = 5.0
-HOUR = 3600.0
+HOUR, MINUTE = 3600.0, 60.0
+# The first answers after a start are not slowed down by the first backup.
+FIRST_SECONDS = 300.0
+Status = Restore.Status
 
 
 class Operator:
     def __init__(self) -> None:
         self.stopping = threading.Event()
-        self.last_hourly = -HOUR
-        self.failed_before: dict[str, float] = {}
+        self.next_hourly = time.monotonic() + FIRST_SECONDS
+        self.next_minute = time.monotonic()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -47,7 +64,7 @@ class Operator:
                 step()
             except (DatabaseError, InterfaceError):
                 log.exception("the database did not answer; trying again", step=step.__name__)
-                connection.close()
+                self.mend()
             except Exception:
                 log.exception("a step of the operator failed; trying again", step=step.__name__)
             finally:
@@ -70,32 +87,69 @@ class Operator:
             self.stopping.wait(PAUSE_SECONDS)
 
     def work(self) -> None:
-        """The next backup that was asked for; each hour what is due, late or old."""
-        if time.monotonic() - self.last_hourly >= HOUR:
-            self.last_hourly = time.monotonic()
-            backups.fail_silent(now=timezone.now())
-            backup_schedule.ask_for_missed(now=timezone.now())
-            retention.expire(now=timezone.now())
+        """A restore that was asked for, or else the next backup; each hour what is due, late or old."""
+        self.look_after()
+        restore = restore_upkeep.due()
+        if restore is not None:
+            self.restore(restore)
+            return
         due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
+
+    def look_after(self) -> None:
+        if time.monotonic() >= self.next_minute:
+            self.next_minute = time.monotonic() + MINUTE
+            backups.fail_silent(now=timezone.now())
+            restore_upkeep.expire(now=timezone.now())
+            restore_upkeep.take_down(now=timezone.now())
+        if time.monotonic() >= self.next_hourly:
+            self.next_hourly = time.monotonic() + HOUR
+            backup_schedule.ask_for_missed(now=timezone.now())
+            retention.expire(now=timezone.now())
+
+    def restore(self, restore: Restore) -> None:
+        """The part that is due. Each may have been begun by a process that died, and goes on where that one stood."""
+        with contextlib.suppress(restores.NotNow, Busy):  # cancelled meanwhile, or somebody is at it in a terminal
+            if restore.status in (Status.APPROVED, Status.PREPARING):
+                restores.prepare(restore)
+            elif restore.status == Status.SWAPPING:
+                restores.put_in_place(restore, healthy=smoke.well)
+            else:
+                restores.undo(restore, healthy=smoke.well)
+
+    def mend(self) -> None:
+        """The connection of before may be to a database that went, and the door may have been left shut."""
+        connection.close()
+        with contextlib.suppress(psycopg.Error):
+            if restore_upkeep.open_door():
+                log.warning("the database let nobody in, because a restore was cut off; it does again")
 
     def make(self, backup: Backup) -> None:
         with contextlib.suppress(backups.NotTaken, verification.NotGood):  # the row says why
             verification.verify(backups.make(backup, now=timezone.now()), now=timezone.now())
 
     def beat(self) -> None:
+        """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""
         values = {"at": timezone.now(), "every_seconds": ROUND_SECONDS}
-        Heartbeat.objects.update_or_create(name=NAME, defaults=values)
+        try:
+            Heartbeat.objects.update_or_create(name=NAME, defaults=values)
+        except (DatabaseError, InterfaceError):
+            log.warning("the heartbeat of the operator could not be written")
+            connection.close()
 
 
 def ready() -> str:
     """A sentence for the start: what will be kept, or what is missing."""
     try:
+        with contextlib.suppress(psycopg.Error):
+            restore_upkeep.open_door()
         tier = tiers.detect()
         backup_keys.recipient()
     except (backup_keys.KeyProblem, postgres.ToolProblem) as problem:
         return str(problem)
+    except DatabaseError:
+        return "The database does not answer yet."
     if tier.letter == "A":
         return "Every change is received as it happens; any instant can be restored."
     return "Dumps only. " + " ".join(tier.reasons)

@@ -16,6 +16,7 @@ from django.db import connection
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
+from operations import backup_schedule
 from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
@@ -29,6 +30,7 @@ def prepare(*, say: Say) -> None:
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
         make_roles()
+        backup_schedule.ensure()
         first_account(say=say)
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()

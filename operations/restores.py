@@ -7,24 +7,43 @@ died goes on where it stood. Only the exchange of names touches what people use,
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import structlog
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import User
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
-from operations import backup_keys, backups, carrying, contents, databases, lifting, postgres, recovery, sealed, verification, wal
-from operations.journal import Journal, alone
+from operations import (
+    backup_keys,
+    backups,
+    carrying,
+    contents,
+    databases,
+    incidents,
+    lifting,
+    postgres,
+    recovery,
+    sealed,
+    verification,
+    wal,
+)
+from operations.exchanging import Change, Told
+from operations.journal import Broken, Busy, Journal, alone
 from operations.models import Backup, Restore
 
 log = structlog.get_logger(__name__)
 Status = Restore.Status
 
 APPROVED_FOR = timedelta(minutes=30)
+# What was prepared and nobody put in place is taken down after a day: it lies on the disk beside the live one.
+READY_FOR = timedelta(days=1)
 UNDO_FOR = timedelta(days=7)
 PROBLEMS = (
     recovery.NotRestorable,
@@ -36,11 +55,23 @@ PROBLEMS = (
     lifting.NotTheSame,
     databases.NotExchanged,
     backups.NotTaken,
+    Broken,
 )
+# The last resort: the row says in general what it was, and the log has the rest.
+TROUBLE = (*PROBLEMS, psycopg.Error, DatabaseError, OSError)
 
 
 class NotNow(Exception):
     """The step does not fit what the restore is now; one sentence for the person who tried."""
+
+
+def record(restore: Restore, *, by: User, what: str, flag: int = CHANGE) -> None:
+    """In the history of the restore, which is carried over like everything that people did."""
+    LogEntry.objects.log_actions(by.pk, [restore], flag, what, single_object=True)
+
+
+def _quiet(_: str) -> None:
+    pass
 
 
 def request(
@@ -51,7 +82,9 @@ def request(
     try:
         with transaction.atomic():
             values = {"instant": instant, "backup": backup, "reason": reason, "requested_by": by, "requested_at": now}
-            return Restore.objects.create(**values, **fields)
+            found = Restore.objects.create(**values, **fields)
+            record(found, by=by, what="Asked for.", flag=ADDITION)
+            return found
     except IntegrityError as error:
         raise NotNow("Another restore is under way; it has to end or be cancelled first.") from error
 
@@ -63,16 +96,25 @@ def approve(restore: Restore, *, by: User, now: datetime, break_glass: bool = Fa
     if now - restore.requested_at > APPROVED_FOR:
         Restore.objects.filter(pk=restore.pk, status=Status.REQUESTED).update(status=Status.EXPIRED, ended_at=now)
         raise NotNow("It waited for longer than 30 minutes: ask for it again, because what it was asked for may have changed.")
-    changes = {"status": Status.APPROVED, "approved_by": by, "approved_at": now, "break_glass": break_glass}
-    return _moved(restore, (Status.REQUESTED,), **changes)
+    by_one = by.pk == restore.requested_by_id
+    changes = {"status": Status.APPROVED, "approved_by": by, "approved_at": now, "break_glass": by_one}
+    with transaction.atomic():
+        found = _moved(restore, (Status.REQUESTED,), **changes)
+        if by_one:
+            title = "One person alone asked for a restore and approved it"
+            incidents.declare(title, severity=2, kind="restore_by_one_person", scope=str(restore.pk), by=by, now=now)
+        record(found, by=by, what="Approved by the person who asked for it." if by_one else "Approved.")
+    return found
 
 
 def cancel(restore: Restore, *, by: User, now: datetime) -> Restore:
-    """Until it is put in place nothing has been changed, so anybody who may restore can stop it."""
-    found = _moved(restore, (Status.REQUESTED, Status.APPROVED, Status.READY), status=Status.CANCELLED, ended_at=now)
-    Journal(restore.pk).write("cancelled", "done", now=now, by=str(by.pk))
-    if found.new_database:
-        databases.drop(found.new_database)
+    """Until it is put in place nothing has been changed, so anybody who may restore can stop it. One that is being prepared
+    ends at its next step; `take_down` removes what it made."""
+    expected = (Status.REQUESTED, Status.APPROVED, Status.PREPARING, Status.READY)
+    found = _moved(restore, expected, status=Status.CANCELLED, ended_at=now, step="")
+    record(found, by=by, what="Cancelled.")
+    with contextlib.suppress(Busy, Broken), alone():  # whoever works on it writes the line
+        Journal(restore.pk).write("cancelled", "done", now=now, by=str(by.pk))
     return found
 
 
@@ -84,32 +126,54 @@ def _moved(restore: Restore, expected: tuple[str, ...], **changes: Any) -> Resto
     return restore
 
 
-def prepare(restore: Restore) -> Restore:
+def incoming(restore: Restore) -> str:
+    return f"jeevo_restore_{restore.pk.hex[-12:]}"
+
+
+def outgoing(restore: Restore) -> str:
+    return f"jeevo_before_{restore.pk.hex[-12:]}"
+
+
+def prepare(restore: Restore, *, told: Told = _quiet) -> Restore:
     """Everything up to the question whether to put it in place. Safe to repeat after a kill."""
-    journal = Journal(restore.pk)
+    journal, name = Journal(restore.pk), incoming(restore)
     with alone():
         _moved(restore, (Status.APPROVED, Status.PREPARING), status=Status.PREPARING)
-        name = f"jeevo_restore_{restore.pk.hex[-12:]}"
+        steps: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
+            ("preflight", lambda: _preflight(restore)),
+            ("safety", _safety),
+            ("lift", lambda: _lift(restore, name)),
+            ("migrate", lambda: _migrate(name)),
+        )
         try:
-            _once(journal, restore, "preflight", lambda: _preflight(restore))
-            _once(journal, restore, "safety", _safety)
-            _once(journal, restore, "lift", lambda: _lift(restore, name))
-            _once(journal, restore, "migrate", lambda: _migrate(name))
-        except PROBLEMS as problem:
-            journal.write("prepare", "failed", now=timezone.now(), why=str(problem))
-            changes = {"status": Status.FAILED, "problem": str(problem)[:300], "ended_at": timezone.now()}
-            return _moved(restore, (Status.PREPARING,), **changes)
-        losses = what_would_change(name)
+            for step, work in steps:
+                _once(journal, restore, step, work, told)
+            losses = what_would_change(postgres.live().database, name)
+        except TROUBLE as problem:
+            return _failed(restore, journal, "prepare", problem)
         changes = {"status": Status.READY, "new_database": name, "losses": losses, "step": ""}
-        return _moved(restore, (Status.PREPARING,), **changes)
+        found = _moved(restore, (Status.PREPARING,), **changes)
+        journal.write("ready", "done", now=timezone.now())
+        return found
 
 
-def _once(journal: Journal, restore: Restore, step: str, work: Callable[[], dict[str, Any]]) -> None:
+def _once(journal: Journal, restore: Restore, step: str, work: Callable[[], dict[str, Any]], told: Told) -> None:
     if journal.done(step):
         return
-    Restore.objects.filter(pk=restore.pk).update(step=step)
+    if not Restore.objects.filter(pk=restore.pk, status=Status.PREPARING).update(step=step):
+        journal.write("cancelled", "done", now=timezone.now())
+        raise NotNow("It was cancelled.")
+    told(step)
     journal.write(step, "begun", now=timezone.now())
     journal.write(step, "done", now=timezone.now(), **work())
+
+
+def _failed(restore: Restore, journal: Journal, step: str, problem: Exception) -> Restore:
+    why = str(problem) if isinstance(problem, PROBLEMS) else "The database or the disk did not do what was asked of it."
+    log.error("restore failed", restore=str(restore.pk), step=step, problem=type(problem).__name__)
+    with contextlib.suppress(Broken):
+        journal.write(step, "failed", now=timezone.now(), why=why)
+    return _finished(restore, status=Status.FAILED, problem=why[:300])
 
 
 def _preflight(restore: Restore) -> dict[str, Any]:
@@ -180,41 +244,44 @@ def _migrate(name: str) -> dict[str, Any]:
     return {}
 
 
-def what_would_change(name: str) -> dict[str, dict[str, int]]:
+def what_would_change(live: str, name: str) -> dict[str, dict[str, int]]:
     """Rows by table, live and restored, where they differ: what the person who confirms is shown."""
-    with databases.connect(postgres.live().database) as live, databases.connect(name) as restored:
-        before, after = contents.counted(live, deep=False), contents.counted(restored, deep=False)
+    with databases.connect(live) as one, databases.connect(name) as other:
+        before, after = contents.counted(one, deep=False), contents.counted(other, deep=False)
     tables = sorted(before.keys() | after.keys())
     pairs = {table: (before.get(table, {"rows": 0})["rows"], after.get(table, {"rows": 0})["rows"]) for table in tables}
     return {table: {"now": now, "then": then} for table, (now, then) in pairs.items() if now != then}
 
 
 def confirm(restore: Restore, *, typed: str, by: User, now: datetime) -> Restore:
+    _check_name(typed)
+    with transaction.atomic():
+        found = _moved(restore, (Status.READY,), status=Status.SWAPPING, confirmed_by=by, confirmed_at=now)
+        record(found, by=by, what="Confirmed: it is put in place.")
+    return found
+
+
+def _check_name(typed: str) -> None:
     if typed.strip() != postgres.live().database:
         raise NotNow("The name that was typed is not the name of the database; nothing was changed.")
-    return _moved(restore, (Status.READY,), status=Status.SWAPPING, confirmed_by=by, confirmed_at=now)
 
 
-def put_in_place(restore: Restore, *, healthy: Callable[[], bool]) -> Restore:
+def put_in_place(restore: Restore, *, healthy: Callable[[], bool], told: Told = _quiet) -> Restore:
     """Carry over, exchange the names, look whether all is well; if not, exchange them back. Safe to repeat after a kill."""
-    journal, live = Journal(restore.pk), postgres.live().database
-    outgoing = f"jeevo_before_{restore.pk.hex[-12:]}"
-    since = _since(restore)
+    journal, old = Journal(restore.pk), outgoing(restore)
     with alone():
-        if not journal.done("exchange"):
-            journal.write("exchange", "begun", now=timezone.now(), outgoing=outgoing)
-            if not databases.exists(outgoing):  # else it died between the exchange and the line that says so
-                _exchange(restore, live=live, outgoing=outgoing, since=since)
-            journal.write("exchange", "done", now=timezone.now(), outgoing=outgoing)
-        connection.close()
-        if not healthy():
-            journal.write("back", "begun", now=timezone.now())
-            databases.exchange(live=live, incoming=outgoing, outgoing=restore.new_database)
-            journal.write("back", "done", now=timezone.now())
-            connection.close()
-            told = "The service was not well with the restored database, so the one before was put back."
-            return _finished(restore, status=Status.FAILED, problem=told)
-        return _finished(restore, status=Status.DONE, old_database=outgoing, swapped_at=timezone.now())
+        try:
+            change = Change(journal, "exchange", restore.new_database, old, lambda: _carry_both(restore, journal, told))
+            well = change.make(healthy=healthy, told=told)
+        except TROUBLE as problem:
+            connection.close()  # it was ended with everybody's
+            if databases.exists(old):
+                raise  # the names are exchanged: whoever comes next goes on from there
+            return _failed(restore, journal, "exchange", problem)
+        if not well:
+            why = "The service was not well with the restored database, so the one before was put back."
+            return _finished(restore, status=Status.FAILED, problem=why)
+        return _finished(restore, status=Status.DONE, old_database=old, swapped_at=timezone.now())
 
 
 def _since(restore: Restore) -> datetime:
@@ -223,51 +290,80 @@ def _since(restore: Restore) -> datetime:
     return moment - timedelta(minutes=1)
 
 
-def _exchange(restore: Restore, *, live: str, outgoing: str, since: datetime) -> None:
+def _carry_both(restore: Restore, journal: Journal, told: Told) -> None:
     """The bulk is carried while people still write, and the little since then when nobody can."""
-    began = timezone.now()
+    began, messages, live = timezone.now(), restore.carry_messages, postgres.live().database
     with databases.connect(live) as source:
+        told("carry")
+        journal.write("carry", "begun", now=began)
         with databases.connect(restore.new_database) as target:
-            carrying.carry(source, target, since=since, messages=restore.carry_messages)
+            carrying.carry(source, target, since=_since(restore), messages=messages)
+        journal.write("carry", "done", now=timezone.now())
         with databases.closed(live, but=source), databases.connect(restore.new_database) as target:
-            carrying.carry(source, target, since=began - timedelta(minutes=1), messages=restore.carry_messages)
-    databases.exchange(live=live, incoming=restore.new_database, outgoing=outgoing)
+            carrying.carry(source, target, since=began - timedelta(minutes=1), messages=messages)
 
 
 def _finished(restore: Restore, **changes: Any) -> Restore:
     """The row was carried over with the others, so it is there whichever database is live."""
     Restore.objects.filter(pk=restore.pk).update(**changes, step="", ended_at=timezone.now())
     restore.refresh_from_db()
+    with contextlib.suppress(Broken):
+        Journal(restore.pk).write("end", restore.status, now=timezone.now(), why=restore.problem)
     log.warning("restore ended", restore=str(restore.pk), status=restore.status)
     return restore
 
 
-def undo(restore: Restore, *, by: User, now: datetime, healthy: Callable[[], bool]) -> Restore:
-    """The database from before comes back, with what was said and done since the restore carried into it."""
-    if restore.status != Status.DONE or not databases.exists(restore.old_database):
-        raise NotNow("What was there before is no longer kept, or this restore was undone already.")
+def may_undo(restore: Restore, *, now: datetime) -> str:
+    """Why it cannot be undone; "" when it can."""
+    if restore.status != Status.DONE or not restore.old_database or not databases.exists(restore.old_database):
+        return "What was there before is no longer kept, or this restore was undone already."
     if restore.swapped_at is None or now - restore.swapped_at > UNDO_FOR:
-        raise NotNow("It can be undone for seven days, and these are over.")
-    journal, live = Journal(restore.pk), postgres.live().database
+        return "It can be undone for seven days, and these are over."
+    return ""
+
+
+def ask_undo(restore: Restore, *, typed: str, by: User, now: datetime) -> Restore:
+    """Whoever does the work finds it."""
+    if problem := may_undo(restore, now=now):
+        raise NotNow(problem)
+    _check_name(typed)
+    try:
+        with transaction.atomic():
+            found = _moved(restore, (Status.DONE,), status=Status.UNDOING, undo_by=by, undo_at=now)
+            record(found, by=by, what="Asked to undo it.")
+    except IntegrityError as error:
+        raise NotNow("Another restore is under way; it has to end or be cancelled first.") from error
+    return found
+
+
+def undo(restore: Restore, *, healthy: Callable[[], bool], told: Told = _quiet) -> Restore:
+    """The database from before comes back, with what was said and done since the restore carried into it."""
+    journal = Journal(restore.pk)
+    tries = len([line for line in journal.read() if line.step.endswith(" back") and line.state == "done"])
     with alone():
-        journal.write("undo", "begun", now=now, by=str(by.pk))
-        since = restore.swapped_at - timedelta(minutes=1)
-        with (
-            databases.connect(live) as source,
-            databases.closed(live, but=source),
-            databases.connect(restore.old_database) as target,
-        ):
-            carrying.carry(source, target, since=since, messages=True)
-        databases.exchange(live=live, incoming=restore.old_database, outgoing=restore.new_database)
-        connection.close()
-        journal.write("undo", "done", now=timezone.now())
-        if not healthy():
-            databases.exchange(live=live, incoming=restore.new_database, outgoing=restore.old_database)
+        try:
+            step = f"undo {tries + 1}" if tries else "undo"
+            change = Change(journal, step, restore.old_database, restore.new_database, lambda: _carry_home(restore))
+            well = change.make(healthy=healthy, told=told)
+        except TROUBLE as problem:
             connection.close()
-            raise NotNow("The service was not well with the database from before, so the restored one was put back.")
-        return _finished(restore, status=Status.UNDONE)
+            if databases.exists(restore.new_database):
+                raise
+            log.exception("a restore could not be undone", restore=str(restore.pk))
+            why = str(problem) if isinstance(problem, PROBLEMS) else "The databases could not be exchanged."
+            return _finished(restore, status=Status.DONE, problem=f"It was not undone: {why}"[:300])
+        if not well:
+            why = "The service was not well with the database from before, so the restored one was put back."
+            return _finished(restore, status=Status.DONE, problem=why)
+        return _finished(restore, status=Status.UNDONE, problem="")
 
 
-def resume() -> list[Restore]:
-    """What a process that died left in the middle."""
-    return list(Restore.objects.filter(status__in=[Status.PREPARING, Status.SWAPPING]))
+def _carry_home(restore: Restore) -> None:
+    assert restore.swapped_at is not None
+    since, live = restore.swapped_at - timedelta(minutes=1), postgres.live().database
+    with (
+        databases.connect(live) as source,
+        databases.closed(live, but=source),
+        databases.connect(restore.old_database) as target,
+    ):
+        carrying.carry(source, target, since=since, messages=True)

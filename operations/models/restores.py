@@ -13,6 +13,7 @@ from jeevo.ids import new_id
 from operations.models.backups import Backup
 
 USER = settings.AUTH_USER_MODEL
+UNDER_WAY = ("requested", "approved", "preparing", "ready", "swapping", "undoing")
 
 
 class Restore(models.Model):
@@ -27,6 +28,7 @@ class Restore(models.Model):
         READY = "ready", "ready to be put in place"
         SWAPPING = "swapping", "being put in place"
         DONE = "done"
+        UNDOING = "undoing", "being undone"
         UNDONE = "undone"
         FAILED = "failed"
         REFUSED = "refused"
@@ -55,6 +57,8 @@ class Restore(models.Model):
     new_database = models.CharField(max_length=63, blank=True)
     old_database = models.CharField(max_length=63, blank=True, help_text="What was live before, kept for a week.")
     swapped_at = models.DateTimeField(null=True, blank=True)
+    undo_by = models.ForeignKey(USER, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    undo_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -79,10 +83,14 @@ class Restore(models.Model):
                 name="restore_swapped_was_confirmed",
                 condition=Q(swapped_at__isnull=True) | Q(confirmed_by__isnull=False, confirmed_at__isnull=False),
             ),
+            models.CheckConstraint(
+                name="restore_undo_who_and_when",
+                condition=Q(undo_by__isnull=True, undo_at__isnull=True) | Q(undo_by__isnull=False, undo_at__isnull=False),
+            ),
             models.UniqueConstraint(
                 fields=["scope"],
                 name="restore_one_under_way",
-                condition=Q(status__in=["requested", "approved", "preparing", "ready", "swapping"]),
+                condition=Q(status__in=UNDER_WAY),
             ),
         ]
 

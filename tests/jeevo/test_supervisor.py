@@ -243,11 +243,21 @@ def settings(tmp_path: Path) -> environment.Environment:
 
 def test_the_children_start_with_the_web_and_stop_with_it(settings: environment.Environment) -> None:
     children = supervisor.children(settings)
-    names = ["web", "sandbox", "dispatcher", "watcher", "worker-answers", "worker-indexing", "worker-operations", "beat"]
+    names = [
+        "web",
+        "sandbox",
+        "dispatcher",
+        "watcher",
+        "operator",
+        "worker-answers",
+        "worker-indexing",
+        "worker-operations",
+        "beat",
+    ]
     assert [child.name for child in children] == names
     by_stop = sorted(children, key=lambda child: child.stage)
     assert [child.name for child in by_stop][-2:] == ["sandbox", "web"]
-    assert {child.name for child in children if child.stage == 0} == {"dispatcher", "watcher", "beat"}
+    assert {child.name for child in children if child.stage == 0} == {"dispatcher", "watcher", "operator", "beat"}
 
 
 def test_with_a_real_number_there_is_no_sandbox(settings: environment.Environment) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
@@ -104,16 +105,21 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     # It was sent since; nobody gets it twice.
     assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"failed"}
     assert [line.step for line in Journal(restore.pk).read() if line.state == "done"] == [
-        "preflight", "safety", "lift", "migrate", "exchange",
+        "preflight", "safety", "lift", "migrate", "ready", "carry", "exchange", "health", "end",
     ]  # fmt: skip
 
     factories.an_inbound(Contact.objects.get(), "After the restore.", wamid="after", received_at=timezone.now())
-    restore = restores.undo(restore, by=ravi, now=timezone.now(), healthy=lambda: True)
-    assert restore.status == "undone"
+    with pytest.raises(restores.NotNow, match="name that was typed"):
+        restores.ask_undo(restore, typed="another", by=ravi, now=timezone.now())
+    restore = restores.ask_undo(restore, typed=postgres.live().database, by=ravi, now=timezone.now())
+    restore = restores.undo(restore, healthy=lambda: True)
+    assert (restore.status, restore.undo_by) == ("undone", ravi)
     assert not Document.objects.exists()
     assert {each.text for each in InboundMessage.objects.all()} == {"Since.", "After the restore."}
     with pytest.raises(restores.NotNow, match="undone already"):
-        restores.undo(restore, by=ravi, now=timezone.now(), healthy=lambda: True)
+        restores.ask_undo(restore, typed=postgres.live().database, by=ravi, now=timezone.now())
+    told = ["Asked for.", "Approved.", "Confirmed: it is put in place.", "Asked to undo it."]
+    assert list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True)) == told
 
 
 def test_a_service_that_is_not_well_afterwards_gets_its_database_back(people: tuple[User, User]) -> None:
@@ -157,6 +163,7 @@ def test_two_people_look_at_a_restore_or_the_glass_is_broken(people: tuple[User,
         restores.approve(restore, by=ravi, now=now + 31 * MINUTE)
     again = restores.request(instant=now - MINUTE, reason="A test.", by=meera, now=now)
     assert restores.approve(again, by=meera, now=now, break_glass=True).break_glass
+    assert Incident.objects.get().severity == 2
     with pytest.raises(restores.NotNow, match="has not come yet"):
         restores.request(instant=now + MINUTE, reason="A test.", by=meera, now=now)
 
