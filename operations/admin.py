@@ -9,7 +9,10 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
+from operations import backup_admin, restore_admin
 from operations.people import FailedSignIns, PersonAdmin
+
+__all__ = ["backup_admin", "restore_admin"]
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
 admin.site.unregister(TokenProxy)

@@ -22,6 +22,7 @@ from conversations import handover, whatsapp
 from conversations.models import Answer, Citation, Handover, InboundMessage, OutboundMessage
 from knowledge import freshness
 from knowledge.models import Chunk, Document, UnansweredQuestion
+from operations import protection
 from operations.phrases import count, lasted, the
 
 State = Literal["good", "at_risk", "breached", "unknown"]
@@ -283,6 +284,23 @@ def whatsapp_line(_: datetime) -> Tile:
     )
 
 
+def backups(now: datetime) -> Tile:
+    """What would be lost if the database's disk were gone this moment, and whether a backup was shown to be good."""
+    found = protection.measure(now=now)
+    return Tile(
+        "Would be lost now",
+        protection.in_words(found.lost).capitalize() if found.lost is not None else "Unknown",
+        "of work" if found.lost is not None else "",
+        found.said,
+        found.state,
+        since=found.verified_at,
+        since_label="last verified backup",
+        href=reverse("admin:operations_backup_changelist"),
+        link="Backups",
+        permission="operations.view_backup",
+    )
+
+
 def _moment(value: object) -> datetime | None:
     if isinstance(value, datetime):
         return value
@@ -305,4 +323,5 @@ FIGURES: tuple[Callable[[datetime], Tile], ...] = (
     knowledge,
     language_model,
     whatsapp_line,
+    backups,
 )

@@ -121,7 +121,7 @@ def cancel(restore: Restore, *, by: User, now: datetime) -> Restore:
 def _moved(restore: Restore, expected: tuple[str, ...], **changes: Any) -> Restore:
     if not Restore.objects.filter(pk=restore.pk, status__in=expected).update(**changes):
         restore.refresh_from_db()
-        raise NotNow(f"It is {restore.get_status_display()} now.")
+        raise NotNow(f"This does not fit any more: {restore.get_status_display().lower()}.")
     restore.refresh_from_db()
     return restore
 
@@ -132,6 +132,13 @@ def incoming(restore: Restore) -> str:
 
 def outgoing(restore: Restore) -> str:
     return f"jeevo_before_{restore.pk.hex[-12:]}"
+
+
+def _still(restore: Restore, expected: str) -> None:
+    """Whoever waited for the lock may come when all is done."""
+    restore.refresh_from_db()
+    if restore.status != expected:
+        raise NotNow(f"This does not fit any more: {restore.get_status_display().lower()}.")
 
 
 def prepare(restore: Restore, *, told: Told = _quiet) -> Restore:
@@ -270,6 +277,7 @@ def put_in_place(restore: Restore, *, healthy: Callable[[], bool], told: Told = 
     """Carry over, exchange the names, look whether all is well; if not, exchange them back. Safe to repeat after a kill."""
     journal, old = Journal(restore.pk), outgoing(restore)
     with alone():
+        _still(restore, Status.SWAPPING)
         try:
             change = Change(journal, "exchange", restore.new_database, old, lambda: _carry_both(restore, journal, told))
             well = change.make(healthy=healthy, told=told)
@@ -339,8 +347,9 @@ def ask_undo(restore: Restore, *, typed: str, by: User, now: datetime) -> Restor
 def undo(restore: Restore, *, healthy: Callable[[], bool], told: Told = _quiet) -> Restore:
     """The database from before comes back, with what was said and done since the restore carried into it."""
     journal = Journal(restore.pk)
-    tries = len([line for line in journal.read() if line.step.endswith(" back") and line.state == "done"])
     with alone():
+        _still(restore, Status.UNDOING)
+        tries = len([line for line in journal.read() if line.step.startswith("undo") and line.step.endswith(" back")]) // 2
         try:
             step = f"undo {tries + 1}" if tries else "undo"
             change = Change(journal, step, restore.old_database, restore.new_database, lambda: _carry_home(restore))

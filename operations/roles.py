@@ -20,9 +20,11 @@ Table = dict[str, frozenset[str]]
 _INCIDENT = ("incident", "timer", "timelineentry", "followup", "notice", "maintenancewindow", "checklistitem")
 _PEOPLE = ("subscriber", "oncallcontact", "delivery")
 _WATCHING = ("heartbeat", "rollup")
+_KEPT = ("backup", "restore")
 # An incident is declared and moved on by its own steps, which write the timeline; nobody edits the rows themselves.
 _RUN = ("run_incident", "add_followup", "change_followup", "change_checklistitem")
 _PLAN = ("add_maintenancewindow", "change_maintenancewindow", "add_checklistitem")
+_BRING_BACK = ("add_backup", "change_backup", "add_restore", "approve_restore")
 _REACH = ("add_subscriber", "change_subscriber", "add_oncallcontact", "change_oncallcontact")
 
 _CONVERSATIONS = ("contact", "inboundmessage", "outboundmessage", "answer", "citation", "deliveryevent", "handover")
@@ -34,7 +36,7 @@ def _views(names: Iterable[str]) -> Iterator[str]:
 
 
 # No words of patients: not their questions that found no source, and no conversation.
-_LOOK = frozenset(("view_machine", *_views(_WATCHING), *_views(_INCIDENT)))
+_LOOK = frozenset(("view_machine", *_views(_WATCHING), *_views(_KEPT), *_views(_INCIDENT)))
 _KNOWLEDGE = roles.ROLES[roles.VIEWER]
 _WORK = frozenset((*_LOOK, *_views(_PEOPLE), *_RUN))
 _TALK = frozenset((*_views(_CONVERSATIONS), *_views(("unhandledevent", "holdingnotice")), "change_handover"))
@@ -43,7 +45,7 @@ ROLES: dict[str, Table] = {
     READ_ONLY: {"operations": _LOOK, "knowledge": _KNOWLEDGE, "conversations": frozenset()},
     INCIDENT_STAFF: {"operations": _WORK, "conversations": _TALK},
     OPERATOR: {
-        "operations": frozenset((*_WORK, *_PLAN, *_REACH, "act_on_machine")),
+        "operations": frozenset((*_WORK, *_PLAN, *_REACH, *_BRING_BACK, "act_on_machine")),
         "conversations": frozenset((*_TALK, "add_holdingnotice", "change_holdingnotice")),
         "django_celery_beat": frozenset(f"{verb}_{name}" for verb in ("view", "add", "change") for name in _TIMERS),
         # Roles are given to people; what a role holds is written here, and an account is deactivated, not deleted.

@@ -23,6 +23,7 @@ from operations.models import Backup
 
 log = structlog.get_logger(__name__)
 BLOCK = 1024 * 1024
+STEP = "restoring it to check it"
 
 
 class NotGood(Exception):
@@ -38,17 +39,18 @@ class Verified:
 def verify(backup: Backup, *, now: datetime) -> Verified:
     """Restore it and compare; the row becomes `verified`, or `failed` with the reason, and NotGood is raised."""
     began = timezone.now()
+    Backup.objects.filter(pk=backup.pk).update(step=STEP)
     try:
         tables = _dump(backup) if backup.kind == Backup.Kind.DUMP else _base(backup)
     except (NotGood, sealed.Damaged, postgres.ToolProblem, backup_keys.KeyProblem) as error:
         Backup.objects.filter(pk=backup.pk).update(
-            status=Backup.Status.FAILED, step="verifying", reason=str(error)[:300], ended_at=timezone.now()
+            status=Backup.Status.FAILED, step=STEP, reason=str(error)[:300], ended_at=timezone.now()
         )
         log.error("backup is not good", backup=str(backup.pk), kind=backup.kind)
         raise NotGood(str(error)) from error
     seconds = (timezone.now() - began).total_seconds()
     Backup.objects.filter(pk=backup.pk).update(
-        status=Backup.Status.VERIFIED, verified_at=now, verification={"tables": tables, "seconds": round(seconds, 1)}
+        status=Backup.Status.VERIFIED, step="", verified_at=now, verification={"tables": tables, "seconds": round(seconds, 1)}
     )
     log.info("backup verified", backup=str(backup.pk), kind=backup.kind)
     return Verified(tables, seconds)

@@ -65,6 +65,10 @@ ABILITIES: tuple[tuple[str, tuple[Ability, ...]], ...] = (
         (
             Ability("Look at the machine", ("operations.view_machine",)),
             Ability("Act on the machine", ("operations.act_on_machine",)),
+            Ability("Look at backups and restores", ("operations.view_backup", "operations.view_restore")),
+            Ability("Take backups", ("operations.add_backup",)),
+            Ability("Ask for a restore and put it in place", ("operations.add_restore",)),
+            Ability("Approve a restore that somebody else asked for", ("operations.approve_restore",)),
             Ability("Change timers", ("django_celery_beat.change_periodictask",)),
             Ability("Make, change and deactivate accounts", ("auth.add_user", "auth.change_user")),
         ),

@@ -15,9 +15,10 @@ from django.utils import timezone
 
 from conversations.models import Contact, InboundMessage, OutboundMessage
 from knowledge.models import Document
-from operations import backups, carrying, databases, incidents, postgres, restores, verification, wal
+from operations import backups, carrying, databases, incidents, postgres, restore_upkeep, restores, smoke, verification, wal
 from operations.journal import Journal
 from operations.models import Backup, Incident, Restore
+from operations.operator import Operator
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 
@@ -179,3 +180,115 @@ def test_what_cannot_be_restored_is_said_before_anything_is_made(people: tuple[U
     assert restore.status == "failed"
     assert restore.problem.startswith("It was made by a newer release (operations 9")
     assert restore.new_database == ""
+
+
+def confirmed(backup: Backup, people: tuple[User, User]) -> Restore:
+    """Made beside the live database, looked at, and about to be put in place."""
+    meera, ravi = people
+    restore = restores.request(backup=backup, reason="A test.", by=meera, now=timezone.now())
+    restores.approve(restore, by=ravi, now=timezone.now())
+    restore = restores.prepare(restore)
+    assert restore.status == "ready", restore.problem
+    return restores.confirm(restore, typed=postgres.live().database, by=meera, now=timezone.now())
+
+
+class Killed(BaseException):
+    """As a process that ends without another word."""
+
+
+def test_one_that_was_killed_while_nobody_was_let_in_goes_on_and_ends_well(
+    people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Document.objects.create(title="Old", origin="starter", slug="old", text="x")
+    restore = confirmed(a_dump(), people)
+    Document.objects.update(title="New")
+    real = databases.exchange
+
+    def exchange(**names: str) -> None:
+        # A kill runs no `finally`: the door stays shut.
+        with databases.maintenance() as one:
+            databases._close(one, names["live"], allowed=False)
+        raise Killed
+
+    monkeypatch.setattr(databases, "exchange", exchange)
+    with pytest.raises(Killed):
+        restores.put_in_place(restore, healthy=lambda: True)
+    connection.close()
+    monkeypatch.setattr(databases, "exchange", real)
+    operator = Operator()
+    operator.mend()
+    left = restore_upkeep.due()
+    assert left == restore
+    assert Document.objects.get().title == "New"
+    operator.work()
+    restore.refresh_from_db()
+    assert (restore.status, Document.objects.get().title) == ("done", "Old")
+
+
+def test_one_that_was_killed_on_the_way_back_ends_with_the_database_from_before(
+    people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Document.objects.create(title="Old", origin="starter", slug="old", text="x")
+    restore = confirmed(a_dump(), people)
+    Document.objects.update(title="New")
+
+    def killed() -> bool:
+        Journal(restore.pk).write("exchange back", "begun", now=timezone.now())
+        raise Killed
+
+    with pytest.raises(Killed):
+        restores.put_in_place(restore, healthy=killed)
+    connection.close()
+    assert Document.objects.get().title == "Old"
+    restore = restores.put_in_place(restore, healthy=lambda: True)
+    assert (restore.status, Document.objects.get().title) == ("failed", "New")
+    assert restore_upkeep.take_down(now=timezone.now()) == [restores.incoming(restore)]
+
+
+@pytest.mark.django_db
+def test_what_nobody_went_on_with_expires_and_what_is_over_is_taken_down(people: tuple[User, User]) -> None:
+    meera, ravi = people
+    now = timezone.now()
+    restore = restores.request(instant=now - MINUTE, reason="A test.", by=meera, now=now)
+    assert restore_upkeep.expire(now=now + 29 * MINUTE) == 0
+    assert restore_upkeep.expire(now=now + 31 * MINUTE) == 1
+    done = {"status": "done", "confirmed_by": meera, "confirmed_at": now, "swapped_at": now, "ended_at": now}
+    Restore.objects.filter(pk=restore.pk).update(old_database=restores.outgoing(restore), **done)
+    databases.create(restores.outgoing(restore))
+    databases.create("jeevo_restore_of_nobody")
+    try:
+        assert restore_upkeep.take_down(now=now + timedelta(days=6)) == []
+        assert restore_upkeep.take_down(now=now + timedelta(days=8)) == [restores.outgoing(restore)]
+        assert databases.names("jeevo_restore_", "jeevo_before_") == ["jeevo_restore_of_nobody"]
+    finally:
+        databases.drop("jeevo_restore_of_nobody")
+    restore.refresh_from_db()
+    assert restore.old_database == ""
+
+
+def test_one_that_is_cancelled_while_it_is_prepared_ends_at_its_next_step(
+    people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meera, ravi = people
+    restore = restores.request(backup=a_dump(), reason="A test.", by=meera, now=timezone.now())
+    restores.approve(restore, by=ravi, now=timezone.now())
+
+    def safety() -> dict[str, object]:
+        restores.cancel(Restore.objects.get(), by=ravi, now=timezone.now())
+        return {}
+
+    monkeypatch.setattr(restores, "_safety", safety)
+    with pytest.raises(restores.NotNow, match="cancelled"):
+        restores.prepare(restore)
+    restore.refresh_from_db()
+    assert restore.status == "cancelled"
+    assert Journal(restore.pk).done("cancelled")
+    assert not databases.exists(restores.incoming(restore))
+
+
+def test_the_service_is_looked_at_through_its_own_parts(people: tuple[User, User]) -> None:
+    assert smoke.first_trouble() == ""
+    assert smoke.well(patience=0)
+    User.objects.update(is_active=False)
+    assert smoke.first_trouble() == "accounts"
+    assert not smoke.well(patience=0)

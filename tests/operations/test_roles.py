@@ -83,6 +83,11 @@ OPENS = {
     "knowledge/trial/try/": "VCRL",
     "knowledge/unansweredquestion/": "CR",
     "knowledge/unansweredquestion/groups/": "CR",
+    "operations/backup/": "LIO",
+    "operations/backup/now/": "LIO",
+    "operations/backup/take/": "O",
+    "operations/restore/": "LIO",
+    "operations/restore/add/": "O",
 }
 # A page of operations names its permission; these are the ones it may name.
 OF_OPERATIONS = {

@@ -1,0 +1,135 @@
+"""How far a restore has come, read from its journal alone: this page answers while the database takes nobody in.
+
+Its address carries a signed token in place of a session, and neither a session nor the database is touched. It shows
+steps and times, and no row of anybody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.core import signing
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from operations.journal import Broken, Journal, Line
+
+SALT = "restore-progress"
+GOOD_FOR = timedelta(days=8)
+STEPS = {
+    "preflight": "Check that it can be done: key, files, log, space",
+    "safety": "Back up what is live now, and restore that backup to check it",
+    "lift": "Make the restored copy beside the live database",
+    "migrate": "Bring its tables to this release",
+    "ready": "Count what would change",
+    "carry": "Carry over what must not go back in time",
+    "exchange": "Exchange the databases",
+    "undo": "Exchange the databases back",
+    "health": "Look whether the service is well",
+    "cancelled": "Cancelled",
+}
+_BACK = "Put back the database from before, because the service was not well"
+PREPARING = ("preflight", "safety", "lift", "migrate", "ready")
+EXCHANGING = ("carry", "exchange", "health")
+ENDS = {
+    "done": "The restored database is live",
+    "undone": "The database from before is live again",
+    "failed": "It was not restored",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """`state` is done, now, failed or waits."""
+
+    said: str
+    state: str
+    at: datetime | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Story:
+    """`end` is "" while it goes on."""
+
+    steps: list[Step]
+    end: str
+    why: str
+    broken: str = ""
+
+    @property
+    def headline(self) -> str:
+        return self.broken or ENDS.get(self.end) or next((step.said for step in self.steps if step.state == "now"), "")
+
+
+def story(key: UUID | str, *, expect: tuple[str, ...] = ()) -> Story:
+    """What was done, what is being done, and what is still to come of `expect`."""
+    try:
+        lines = Journal(key).read()
+    except Broken as problem:
+        return Story([], "", "", str(problem))
+    steps = _steps(lines)
+    last = lines[-1] if lines else None
+    over = last.state if last and last.step == "end" else ""
+    known = {line.step for line in lines}
+    if not over:
+        steps += [Step(STEPS[name], "waits") for name in expect if name not in known]
+    return Story(steps, over, str(last.facts.get("why", "")) if last and over else "")
+
+
+def _steps(lines: list[Line]) -> list[Step]:
+    found: list[Step] = []
+    open_at: dict[str, tuple[int, datetime | None]] = {}
+    for line in lines:
+        at = parse_datetime(line.at)
+        if line.step == "end":
+            continue
+        if line.state == "begun" or line.step not in open_at:
+            open_at[line.step] = (len(found), at)
+            found.append(Step(said(line.step), "now", at))
+        if line.state != "begun":
+            place, began = open_at.pop(line.step)
+            spent = (at - began).total_seconds() if at and began else None
+            found[place] = Step(said(line.step), "failed" if line.state == "failed" else "done", began, spent)
+    if lines and lines[-1].step == "end":
+        found = [Step(each.said, "failed", each.at) if each.state == "now" else each for each in found]
+    return found
+
+
+def said(step: str) -> str:
+    if step.endswith(" back"):
+        return _BACK
+    return STEPS.get(step) or STEPS.get(step.split(" ")[0]) or step
+
+
+def token(key: UUID) -> str:
+    return signing.dumps(str(key), salt=SALT)
+
+
+def address(key: UUID) -> str:
+    return reverse("restore_progress", args=[token(key)])
+
+
+@never_cache
+@require_safe
+def view(request: HttpRequest, token: str) -> HttpResponse:
+    try:
+        key = signing.loads(token, salt=SALT, max_age=GOOD_FOR)
+    except signing.BadSignature as error:
+        raise Http404 from error
+    context = {
+        "story": story(key),
+        "now": timezone.now(),
+        "address": request.path,
+        "back": reverse("admin:operations_restore_change", args=[key]),
+    }
+    part = request.headers.get("X-Requested-With") == "fetch"
+    # Without the request: what the pages of the console add to every template asks the database.
+    return HttpResponse(render_to_string(f"admin/operations/restore/{'exchange' if part else 'away'}.html", context))
