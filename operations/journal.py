@@ -54,15 +54,15 @@ class Journal:
 
     def write(self, step: str, state: str, *, now: datetime, **facts: Any) -> None:
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        known = self._lines()
-        last = known[-1]["hash"] if known else _FIRST
-        body = {"step": step, "state": state, "at": now.isoformat(), "facts": facts, "before": last}
-        line = json.dumps(body | {"hash": _hash(body)}, sort_keys=True)
-        kept = "".join(json.dumps(each, sort_keys=True) + "\n" for each in known)
-        with self.path.open("r+b" if self.path.exists() else "w+b") as file:
+        with self.path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            known = self._lines()
+            last = known[-1]["hash"] if known else _FIRST
+            body = {"step": step, "state": state, "at": now.isoformat(), "facts": facts, "before": last}
+            line = json.dumps(body | {"hash": _hash(body)}, sort_keys=True)
+            kept = "".join(json.dumps(each, sort_keys=True) + "\n" for each in known)
             # A torn line of a process that died is cut off before the next one is put there.
             file.truncate(len(kept.encode()))
-            file.seek(0, os.SEEK_END)
             file.write(line.encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from django.core.cache import cache
 from django.db import connection
-from django.db.models import Max
 
 from operations import postgres, recovery, sealed, tiers, wal
-from operations.models import Backup, Heartbeat
 from operations.phrases import lasted
 
 State = Literal["good", "at_risk", "breached", "unknown"]
@@ -24,32 +23,56 @@ VERIFIED_WITHIN, VERIFIED_AT_LAST = timedelta(hours=27), timedelta(hours=51)
 # A new service has its first backup by then.
 NEW = timedelta(minutes=30)
 SILENT = timedelta(minutes=1)
-NAME = "operator"
+NAME, NOTED = "operator", "backups:exposure"
+_ASK = """
+    SELECT (SELECT max(verified_at) FROM operations_backup WHERE status = 'verified'),
+           (SELECT max(started_at) FROM operations_backup WHERE status IN ('taken', 'verified')),
+           EXISTS (SELECT 1 FROM operations_backup WHERE status IN ('taken', 'verified') AND kind <> 'dump'),
+           (SELECT min(applied) FROM django_migrations),
+           (SELECT at FROM operations_heartbeat WHERE name = %s)
+"""
 
 
 @dataclass(frozen=True)
 class Protection:
-    """`lost` is what would be lost now, None where nothing was ever backed up; `at_work` whether the operator's process is."""
+    """`lost` is what would be lost now, None where nothing was ever backed up; `at_work` whether the operator's process is;
+    `reasons` what keeps the server from being restored to any instant."""
 
-    tier: tiers.Tier
+    any_instant: bool
+    reasons: tuple[str, ...]
     lost: timedelta | None
     verified_at: datetime | None
     state: State
     said: str
     at_work: bool
 
-    @property
-    def any_instant(self) -> bool:
-        return self.tier.letter == "A"
+
+@dataclass(frozen=True)
+class _Facts:
+    verified_at: datetime | None
+    last_begun: datetime | None
+    based: bool
+    born: datetime
+    beat: datetime | None
 
 
 def measure(*, now: datetime) -> Protection:
-    tier = tiers.detect()
-    lost, verified_at = _lost(tier, now=now), _verified_at()
-    state = _state(lost, verified_at, now=now)
-    beat = Heartbeat.objects.filter(name=NAME).values_list("at", flat=True).first()
-    at_work = beat is not None and now - beat < SILENT
-    return Protection(tier, lost, verified_at, state, _said(state, lost, verified_at, now=now), at_work)
+    """Asked of the server itself."""
+    tier, facts = tiers.detect(), _facts()
+    return _protection(facts, _exposure(now) if tier.letter == "A" else None, tier.letter == "A", tier.reasons, now=now)
+
+
+def at_a_glance(*, now: datetime) -> Protection:
+    """One query: how far the log is received is what the operator's process noted a moment ago."""
+    noted = cache.get(NOTED)
+    return _protection(_facts(), noted if isinstance(noted, float) else None, True, (), now=now)
+
+
+def note(*, now: datetime) -> None:
+    """By the process that receives the log, every other second."""
+    seconds = _exposure(now)
+    if seconds is not None:
+        cache.set(NOTED, seconds, timeout=SILENT.total_seconds())
 
 
 def earliest() -> datetime | None:
@@ -61,40 +84,37 @@ def earliest() -> datetime | None:
     return found[0] if found else None
 
 
-def _lost(tier: tiers.Tier, *, now: datetime) -> timedelta | None:
-    if tier.letter == "A":
-        try:
-            seconds = wal.exposure(now=now)
-        except (postgres.ToolProblem, OSError):
-            seconds = None
-        based = Backup.objects.kept().exclude(kind=Backup.Kind.DUMP).exists()
-        if seconds is not None and based:
-            return timedelta(seconds=seconds)
-    # A dump holds what was there when it began.
-    last = Backup.objects.kept().aggregate(last=Max("started_at"))["last"]
-    return now - last if last else None
+def _exposure(now: datetime) -> float | None:
+    try:
+        return wal.exposure(now=now)
+    except (postgres.ToolProblem, OSError):
+        return None
 
 
-def _verified_at() -> datetime | None:
-    found: datetime | None = Backup.objects.filter(status=Backup.Status.VERIFIED).aggregate(last=Max("verified_at"))["last"]
-    return found
+def _facts() -> _Facts:
+    with connection.cursor() as cursor:
+        cursor.execute(_ASK, [NAME])
+        return _Facts(*cursor.fetchone())
 
 
-def _state(lost: timedelta | None, verified_at: datetime | None, *, now: datetime) -> State:
-    if verified_at is None:
-        return "unknown" if now - _began() < NEW else "breached"
-    age = now - verified_at
+def _protection(facts: _Facts, exposed: float | None, instants: bool, reasons: tuple[str, ...], *, now: datetime) -> Protection:
+    lost = None
+    if exposed is not None and facts.based:
+        lost = timedelta(seconds=exposed)
+    elif facts.last_begun:  # a backup holds what was there when it began
+        lost = now - facts.last_begun
+    state = _state(lost, facts, now=now)
+    at_work = facts.beat is not None and now - facts.beat < SILENT
+    return Protection(instants, reasons, lost, facts.verified_at, state, _said(state, lost, facts.verified_at, now=now), at_work)
+
+
+def _state(lost: timedelta | None, facts: _Facts, *, now: datetime) -> State:
+    if facts.verified_at is None:
+        return "unknown" if now - facts.born < NEW else "breached"
+    age = now - facts.verified_at
     if age > VERIFIED_AT_LAST or lost is None or lost > RPO:
         return "breached"
     return "at_risk" if age > VERIFIED_WITHIN else "good"
-
-
-def _began() -> datetime:
-    """When the tables of this service were made."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT min(applied) FROM django_migrations")
-        found: datetime = cursor.fetchone()[0]
-    return found
 
 
 def _said(state: State, lost: timedelta | None, verified_at: datetime | None, *, now: datetime) -> str:

@@ -29,6 +29,8 @@ STEPS = {
     "lift": "Make the restored copy beside the live database",
     "migrate": "Bring its tables to this release",
     "ready": "Count what would change",
+    "confirmed": "Confirmed by typing the name of the database",
+    "undo asked": "Asked to undo it",
     "carry": "Carry over what must not go back in time",
     "exchange": "Exchange the databases",
     "undo": "Exchange the databases back",

@@ -262,6 +262,8 @@ def what_would_change(live: str, name: str) -> dict[str, dict[str, int]]:
 
 def confirm(restore: Restore, *, typed: str, by: User, now: datetime) -> Restore:
     _check_name(typed)
+    # Before the row moves: from then on whoever does the work writes there.
+    Journal(restore.pk).write("confirmed", "done", now=now, by=str(by.pk))
     with transaction.atomic():
         found = _moved(restore, (Status.READY,), status=Status.SWAPPING, confirmed_by=by, confirmed_at=now)
         record(found, by=by, what="Confirmed: it is put in place.")
@@ -335,6 +337,7 @@ def ask_undo(restore: Restore, *, typed: str, by: User, now: datetime) -> Restor
     if problem := may_undo(restore, now=now):
         raise NotNow(problem)
     _check_name(typed)
+    Journal(restore.pk).write("undo asked", "done", now=now, by=str(by.pk))
     try:
         with transaction.atomic():
             found = _moved(restore, (Status.DONE,), status=Status.UNDOING, undo_by=by, undo_at=now)

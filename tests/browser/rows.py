@@ -10,9 +10,12 @@ from django.contrib.auth.models import Group, User
 from django.core.files import File
 from django.utils import timezone
 
+from conversations.models import InboundMessage
 from knowledge import importing, reindexing, review
 from knowledge.import_fields import Defaults
 from knowledge.models import Document, GoldenQuestion
+from operations import incidents
+from tests import factories
 from tests.browser import guidelines
 
 DAY = timedelta(days=1)
@@ -47,3 +50,18 @@ def _bring(folder: Path, *, by: User) -> None:
     for path in (guidelines.thermometer(folder).file, guidelines.scan(folder)):
         with path.open("rb") as content:
             importing.add_file(batch, name=path.name, content=File(content))
+
+
+def many_messages(number: int) -> None:
+    """From people who were answered long ago."""
+    now = timezone.now()
+    contact = factories.a_contact(last_inbound_at=now - DAY)
+    made = [factories.an_inbound(contact, f"Question {each}", received_at=now - DAY, status="answered") for each in range(number)]
+    assert len(made) == number
+
+
+def a_mistake(slug: str) -> None:
+    """Somebody deletes a published document and every message of the day before, and somebody else notices."""
+    Document.objects.filter(slug=slug).delete()
+    InboundMessage.objects.filter(received_at__lt=timezone.now() - DAY / 2).delete()
+    incidents.declare("Documents and messages are gone", severity=2, now=timezone.now())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -166,8 +167,12 @@ def test_the_page_of_one_shows_what_it_rests_on_its_files_and_what_the_restored_
 def test_the_console_shows_what_would_be_lost_as_a_tile(operator: Client) -> None:
     a_backup(age=3 * HOUR)
     assert "Would be lost now" in page(operator, reverse("admin:index"))
-    found = protection.measure(now=timezone.now())
-    assert (found.state, protection.in_words(found.lost)) == ("breached", "3 hours")
+    for found in (protection.measure(now=timezone.now()), protection.at_a_glance(now=timezone.now())):
+        assert (found.state, protection.in_words(found.lost)) == ("breached", "3 hours")
+    cache.set(protection.NOTED, 0.0)
+    found = protection.at_a_glance(now=timezone.now())
+    assert (found.state, protection.in_words(found.lost)) == ("good", "less than a second")
+    cache.delete(protection.NOTED)
 
 
 def test_a_new_service_is_not_called_bad_before_its_first_backup() -> None:
