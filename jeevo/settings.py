@@ -112,8 +112,10 @@ def _database() -> dict[str, Any]:
         options["pool"] = {"min_size": 1, "max_size": ENVIRONMENT.web_threads + 1, "timeout": 3}
     config: dict[str, Any] = environ.Env.db_url_config(_database_url)  # type: ignore[no-untyped-call]
     config |= {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": 0, "OPTIONS": config.get("OPTIONS", {}) | options}
+    # A restore ends every connection; of the web's pool each would answer one request with an error, hours later perhaps.
+    config["CONN_HEALTH_CHECKS"] = True
     if os.environ.get("JEEVO_PROCESS") != "web":
-        config |= {"CONN_MAX_AGE": None, "CONN_HEALTH_CHECKS": True}
+        config["CONN_MAX_AGE"] = None
     return config
 
 

@@ -131,5 +131,5 @@ def _said(state: State, lost: timedelta | None, verified_at: datetime | None, *,
 
 
 def in_words(lost: timedelta | None) -> str:
-    """ "less than a second", "40 seconds", "everything"."""
-    return "everything" if lost is None else lasted(lost)
+    """ "1 second", "40 seconds", "everything"."""
+    return "everything" if lost is None else lasted(max(lost, timedelta(seconds=1)))

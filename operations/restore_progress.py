@@ -98,7 +98,8 @@ def _steps(lines: list[Line]) -> list[Step]:
             found.append(Step(said(line.step), "now", at))
         if line.state != "begun":
             place, began = open_at.pop(line.step)
-            spent = (at - began).total_seconds() if at and began else None
+            # A line that stands alone took no time that is known.
+            spent = (at - began).total_seconds() if at and began and at != began else None
             found[place] = Step(said(line.step), "failed" if line.state == "failed" else "done", began, spent)
     if lines and lines[-1].step == "end":
         found = [Step(each.said, "failed", each.at) if each.state == "now" else each for each in found]

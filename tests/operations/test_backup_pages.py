@@ -171,7 +171,7 @@ def test_the_console_shows_what_would_be_lost_as_a_tile(operator: Client) -> Non
         assert (found.state, protection.in_words(found.lost)) == ("breached", "3 hours")
     cache.set(protection.NOTED, 0.0)
     found = protection.at_a_glance(now=timezone.now())
-    assert (found.state, protection.in_words(found.lost)) == ("good", "less than a second")
+    assert (found.state, protection.in_words(found.lost)) == ("good", "1 second")
     cache.delete(protection.NOTED)
 
 
