@@ -245,7 +245,6 @@ def test_one_that_was_killed_on_the_way_back_ends_with_the_database_from_before(
     assert restore_upkeep.take_down(now=timezone.now()) == [restores.incoming(restore)]
 
 
-@pytest.mark.django_db
 def test_what_nobody_went_on_with_expires_and_what_is_over_is_taken_down(people: tuple[User, User]) -> None:
     meera, ravi = people
     now = timezone.now()
