@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from statistics import median
+from statistics import mean, median
 
 from operations.models import Incident
 
@@ -94,7 +94,7 @@ def _response(month: date, severity: int | None, ones: list[_One]) -> Response:
 
 
 def _span(lengths: Iterable[timedelta]) -> Span:
-    known = list(lengths)
+    known = [length.total_seconds() for length in lengths]
     if not known:
         return Span(0, None, None)
-    return Span(len(known), median(known), sum(known, timedelta(0)) / len(known))
+    return Span(len(known), timedelta(seconds=median(known)), timedelta(seconds=mean(known)))
