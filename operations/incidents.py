@@ -86,7 +86,8 @@ def declare(
 
 def _signal(incident: Incident, title: str, severity: int, *, now: datetime) -> None:
     """Seen again. Only what is new is said: a signal a minute would bury the timeline."""
-    if severity < incident.severity:
+    # What a person has confirmed, no signal changes.
+    if severity < incident.severity and incident.severity_confirmed_at is None:
         _set_severity(incident, severity, by=None, now=now)
     if incident.state == State.MONITORING:
         _change(incident, "state", State.INVESTIGATING, by=None, now=now, text=f"Seen again: {title}")

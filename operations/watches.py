@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from operations import due
+from operations import detection, due
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = (Watch("what is due", due.look),)
+ALL: tuple[Watch, ...] = (Watch("what is due", due.look), *detection.watches())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.notices import Delivery, Notice, Subscriber
-from operations.models.watching import Heartbeat, Rollup
+from operations.models.watching import Heartbeat, Rollup, Sighting
 
 __all__ = [
     "LIVE_STATES",
@@ -15,6 +15,7 @@ __all__ = [
     "Notice",
     "OnCallContact",
     "Rollup",
+    "Sighting",
     "Subscriber",
     "TimelineEntry",
     "Timer",

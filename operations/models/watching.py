@@ -57,3 +57,25 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Sighting(models.Model):
+    """What a detector sees, or saw last: kept between its looks, so that trouble that comes and goes floods nobody."""
+
+    kind = models.CharField(max_length=60)
+    scope = models.CharField(max_length=120, blank=True)
+    first_seen_at = models.DateTimeField(help_text="Of this time; after a pause it begins anew.")
+    last_seen_at = models.DateTimeField()
+    clear_since = models.DateTimeField(null=True, blank=True)
+    returns = models.PositiveSmallIntegerField(default=0, help_text="How often it came back during this incident.")
+    incident = models.ForeignKey("operations.Incident", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("kind", "scope")
+        constraints = [
+            # Also how a detector finds its own.
+            models.UniqueConstraint(fields=["kind", "scope"], name="sighting_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.scope}".strip()
