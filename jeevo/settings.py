@@ -239,7 +239,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
     # Every token of an account together. A question costs a worker's time; reading costs a query.
-    "DEFAULT_THROTTLE_RATES": {"read": "300/min", "search": "60/min", "ask": "20/min"},
+    "DEFAULT_THROTTLE_RATES": {"read": "300/min", "search": "60/min", "ask": "20/min", "alerts": "300/min"},
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     # No address takes ?format=: there is one.
     "URL_FORMAT_OVERRIDE": None,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.notices import Delivery, Notice, Subscriber
-from operations.models.watching import Heartbeat, Rollup, Sighting
+from operations.models.watching import Alert, Heartbeat, Rollup, Sighting
 
 __all__ = [
     "LIVE_STATES",
+    "Alert",
     "Delivery",
     "FollowUp",
     "Heartbeat",

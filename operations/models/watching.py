@@ -79,3 +79,31 @@ class Sighting(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.scope}".strip()
+
+
+class Alert(models.Model):
+    """The last that Alertmanager said of one alert, by its fingerprint, so that a repeated or late post changes nothing."""
+
+    class Status(models.TextChoices):
+        FIRING = "firing"
+        RESOLVED = "resolved"
+
+    fingerprint = models.CharField(primary_key=True, max_length=64)
+    group = models.CharField(max_length=64, help_text="A hash of Alertmanager's groupKey.")
+    name = models.CharField(max_length=60)
+    status = models.CharField(max_length=8, choices=Status.choices)
+    starts_at = models.DateTimeField(help_text="By Alertmanager's clock.")
+    heard_at = models.DateTimeField()
+    incident = models.ForeignKey("operations.Incident", null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
+
+    class Meta:
+        ordering = ("-heard_at", "fingerprint")
+        indexes = [
+            # What still fires of a group.
+            models.Index(fields=["group"], name="alert_firing", condition=Q(status="firing")),
+            # What is old enough to go.
+            models.Index(fields=["heard_at"], name="alert_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.get_status_display()}"

@@ -178,11 +178,9 @@ def test_an_acknowledgement_lapses_on_the_second_of_two_intervals(on_call: list[
     incidents.acknowledge(incident, by=meera, now=NOW + MINUTE)
     incidents.update(incident, "Looking.", by=meera, now=NOW + 10 * MINUTE)
     due.look(NOW + 40 * MINUTE - SECOND)
-    incident.refresh_from_db()
-    assert incident.acknowledged_by == meera
+    assert Incident.objects.get().acknowledged_by == meera
     due.look(NOW + 40 * MINUTE)
-    incident.refresh_from_db()
-    assert incident.acknowledged_by is None
+    assert Incident.objects.get().acknowledged_by is None
     latest = Notice.objects.latest("id")
     assert (latest.event, told(latest)) == ("escalated", ["First"])
     assert "meera had it and has said nothing for two intervals" in latest.body
