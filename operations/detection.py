@@ -12,7 +12,7 @@ from functools import partial
 
 from django.db import transaction
 
-from operations import signals
+from operations import absence, signals
 from operations.detectors import Detector, Signal, answers, machine, people, sending
 from operations.models import Incident, Sighting, TimelineEntry
 from operations.watcher import Watch
@@ -31,6 +31,7 @@ ALL: tuple[Detector, ...] = (
     Detector("low_confidence", answers.low_confidence, "low-confidence", every=60, lasting=15 * MINUTE, clear=30 * MINUTE),
     Detector("disk_filling", machine.disk_filling, "disk-filling", every=60, lasting=MINUTE),
     Detector("watcher_late", machine.watcher_late, "watcher-late", lasting=MINUTE),
+    Detector(absence.KIND, absence.never, "database-away"),
     Detector("timers_silent", machine.timers_silent, "timers-silent", every=60, lasting=5 * MINUTE),
 )
 
