@@ -16,7 +16,7 @@ PATIENCE = timedelta(minutes=1)
 TITLE = "The database does not answer"
 DETAILS = (
     "The watcher cannot reach Postgres. WhatsApp keeps what it cannot deliver and tries again for days, so messages are late"
-    " and not lost. docs/runbooks/database-away.md says what to do."
+    " and not lost. docs/runbooks/jeevo-down.md says what to do."
 )
 
 

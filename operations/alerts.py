@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from operations import incidents, signals
-from operations.models import Alert, Incident, TimelineEntry
+from operations.models import Alert, Incident, Sighting, TimelineEntry
 
 Status = Alert.Status
 # Any constant will do: posts are taken one after the other.
@@ -23,6 +23,13 @@ _ONE_AT_A_TIME = 7_233_863
 MOST_PLACES = 10
 # As with detectors: an incident that a person ended stays ended for a while, though the alert still fires.
 QUIET_AFTER_END = timedelta(minutes=30)
+# What our own rules watch for Prometheus and our detectors watch too: one trouble is one incident, whoever sees it first.
+DETECTED = {
+    "JeevoMessagesStuck": "stuck_messages",
+    "JeevoDatabaseDown": "database_away",
+    "JeevoDisk": "disk_filling",
+    "JeevoLowConfidence": "low_confidence",
+}
 OVERTAKEN = timedelta(seconds=10)
 KEPT = timedelta(days=30)
 _PAGE = 500
@@ -44,7 +51,11 @@ class Heard:
 
     @property
     def kind(self) -> str:
-        return f"alert:{self.name}"[:60]
+        return DETECTED.get(self.name) or f"alert:{self.name}"[:60]
+
+    @property
+    def place(self) -> str:
+        return "" if self.name in DETECTED else self.scope
 
 
 @dataclass
@@ -107,9 +118,9 @@ def _open(begun: Sequence[Heard], taken: Taken, *, now: datetime) -> dict[str, I
     found: dict[str, Incident] = {}
     for kind in sorted({each.kind for each in begun}):
         of_kind = [each for each in begun if each.kind == kind]
-        scopes = sorted({each.scope for each in of_kind})
+        scopes = sorted({each.place for each in of_kind})
         for scope in scopes if len(scopes) <= MOST_PLACES else [""]:
-            here = of_kind if len(scopes) > MOST_PLACES else [each for each in of_kind if each.scope == scope]
+            here = of_kind if len(scopes) > MOST_PLACES else [each for each in of_kind if each.place == scope]
             incident, new = _seen(here, scope, len(scopes), now=now)
             taken.opened, taken.again = taken.opened + new, taken.again + (not new)
             found |= {each.fingerprint: incident for each in here}
@@ -169,7 +180,8 @@ def _end(ended: Sequence[Alert], taken: Taken, *, now: datetime) -> None:
         with incidents.locked(incident) as held:
             held.firing = sorted(set(held.firing) - fingerprints)
             held.save(update_fields=["firing"])
-            if not held.firing:
+            seen = Sighting.objects.filter(incident=incident, clear_since__isnull=True).exists()
+            if not held.firing and not seen:
                 taken.resolved += signals.gone(held, "Alertmanager says that it no longer fires.", now=now)
 
 

@@ -24,14 +24,14 @@ ALL: tuple[Detector, ...] = (
     Detector("dispatcher_silent", people.dispatcher_silent, "dispatcher-silent", lasting=MINUTE / 2),
     Detector("stuck_messages", people.stuck_messages, "stuck-messages"),
     Detector("workers_silent", people.workers_silent, "workers-silent", lasting=MINUTE),
-    Detector("red_flag_waiting", people.red_flag_waiting, "red-flag-waiting"),
-    Detector("provider_refused", sending.provider_refused, "provider-refused"),
+    Detector("red_flag_waiting", people.red_flag_waiting, "red-flags"),
+    Detector("provider_refused", sending.provider_refused, "token-refused"),
     Detector("send_failures", sending.send_failures, "send-failures", every=30, clear=15 * MINUTE),
-    Detector("model_fallback", answers.model_fallback, "model-fallback", every=60, clear=15 * MINUTE),
+    Detector("model_fallback", answers.model_fallback, "fallback-rate", every=60, clear=15 * MINUTE),
     Detector("low_confidence", answers.low_confidence, "low-confidence", every=60, lasting=15 * MINUTE, clear=30 * MINUTE),
-    Detector("disk_filling", machine.disk_filling, "disk-filling", every=60, lasting=MINUTE),
-    Detector("watcher_late", machine.watcher_late, "watcher-late", lasting=MINUTE),
-    Detector(absence.KIND, absence.never, "database-away"),
+    Detector("disk_filling", machine.disk_filling, "disk", every=60, lasting=MINUTE),
+    Detector("watcher_late", machine.watcher_late, "watcher-dead", lasting=MINUTE),
+    Detector(absence.KIND, absence.never, "jeevo-down"),
     Detector("timers_silent", machine.timers_silent, "timers-silent", every=60, lasting=5 * MINUTE),
 )
 
@@ -102,6 +102,7 @@ def _not_seen(row: Sighting, detector: Detector, *, now: datetime) -> None:
     if incident is None or not incident.is_live:
         return
     clear_for = now - row.clear_since
-    if clear_for >= detector.clear * (1 + row.returns):
+    # Where Alertmanager watches the same, it has to agree.
+    if clear_for >= detector.clear * (1 + row.returns) and not incident.firing:
         text = f"No longer seen since {row.clear_since:%H:%M} UTC."
         signals.gone(incident, text, now=now) or signals.end_untouched(incident, clear_since=row.clear_since, now=now)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from operations import detection, due, incidents, watches
+from operations import alerts, detection, due, incidents, watches
 from operations.detectors import Detector, Signal
 from operations.models import Incident, Notice, OnCallContact, Sighting
 from tests import factories
@@ -180,7 +180,37 @@ def test_a_clock_that_is_put_back_neither_hides_trouble_nor_clears_it(trouble: T
     assert only().state == "monitoring"
 
 
-def test_each_detector_is_a_watch_of_its_own_with_a_runbook_by_its_name() -> None:
+def test_each_detector_is_a_watch_of_its_own() -> None:
     names = [watch.name for watch in watches.ALL]
     assert {f"detector {each.name}" for each in detection.ALL} <= set(names)
-    assert all(each.name.replace("_", "-") == each.runbook for each in detection.ALL)
+    assert len(names) == len(set(names))
+
+
+def test_what_a_detector_and_alertmanager_both_see_is_one_incident_and_both_must_agree_that_it_is_over() -> None:
+    detector = Detector("stuck_messages", lambda _: signals, "stuck-messages")
+    signals = [Signal("Messages wait", 2)]
+    usual = {"name": "JeevoMessagesStuck", "scope": "job=jeevo", "severity": 2, "title": "Messages wait", "starts_at": NOW}
+
+    def alert(minutes: float, *, firing: bool) -> None:
+        heard = alerts.Heard(fingerprint="f", firing=firing, **usual)  # type: ignore[arg-type]
+        alerts.take([heard], group_key="g", complete=True, now=NOW + minutes * MINUTE)
+
+    detection.look(detector, NOW)
+    alert(1, firing=True)
+    assert (only().source, only().firing) == ("detector", ["f"])
+    signals.clear()
+    for minutes in (2, 8):
+        detection.look(detector, NOW + minutes * MINUTE)
+    assert only().state == "triage"
+    alert(9, firing=False)
+    assert only().state == "monitoring"
+    # The other way about: Alertmanager is content first.
+    signals.append(Signal("Messages wait", 2))
+    detection.look(detector, NOW + 10 * MINUTE)
+    alert(11, firing=True)
+    alert(12, firing=False)
+    assert only().state == "investigating"
+    signals.clear()
+    for minutes in (13, 30):
+        detection.look(detector, NOW + minutes * MINUTE)
+    assert only().state == "monitoring"
