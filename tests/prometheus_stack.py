@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,7 +60,7 @@ class Figures:
 
 
 @contextmanager
-def alerting(folder: Path, *, rules: str, scrape: dict[str, object], post_to: str, token: str) -> Iterator[str]:
+def alerting(folder: Path, *, rules: str, scrape: Mapping[str, object], post_to: str, token: str) -> Iterator[str]:
     """Both, running; gives the address of Prometheus. Configurations are JSON, which is YAML."""
     assert PROMETHEUS
     assert ALERTMANAGER
