@@ -19,9 +19,14 @@ WINDOW, LEAST_ANSWERS, HALF = timedelta(minutes=30), 10, 0.5
 FAILING = timedelta(minutes=10)
 HOUR, LEAST_CONFIDENT, ENOUGH = timedelta(hours=1), 20, 0.6
 _MEDIAN = """
-    SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY confidence) FROM conversations_answer
-    WHERE created_at > %s AND created_at <= %s AND kind IN ('generated', 'extractive') AND confidence IS NOT NULL
+    SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY confidence) FROM (
+        SELECT confidence FROM conversations_answer
+        WHERE created_at > %s AND created_at <= %s AND kind IN ('generated', 'extractive') AND confidence IS NOT NULL
+        ORDER BY created_at DESC LIMIT %s
+    ) AS latest
 """
+# The latest of a busy hour say as much as all of them.
+MOST_ANSWERS = 500
 
 
 def model_fallback(now: datetime) -> list[Signal]:
@@ -35,9 +40,8 @@ def model_fallback(now: datetime) -> list[Signal]:
         return [Signal(title, MEDIUM, details=f"Groq has failed for {lasted(now - since)}.", since=since)]
     # In other languages an answer that cannot be translated is quoted by intention; there, only a try that failed counts.
     expected = Q(kind=Answer.Kind.EXTRACTIVE) & (Q(language="en") | Q(timings__has_key="generate"))
-    found = Answer.objects.filter(created_at__gt=now - WINDOW, created_at__lte=now).aggregate(
-        quoted=Count("pk", filter=expected), written=Count("pk", filter=Q(kind=Answer.Kind.GENERATED))
-    )
+    latest = Answer.objects.filter(created_at__gt=now - WINDOW, created_at__lte=now).order_by("-created_at")[:MOST_ANSWERS]
+    found = latest.aggregate(quoted=Count("pk", filter=expected), written=Count("pk", filter=Q(kind=Answer.Kind.GENERATED)))
     total = found["quoted"] + found["written"]
     if total < LEAST_ANSWERS or found["quoted"] / total < HALF:
         return []
@@ -47,7 +51,7 @@ def model_fallback(now: datetime) -> list[Signal]:
 def low_confidence(now: datetime) -> list[Signal]:
     """The median of an hour is below .6: people ask what the knowledge does not hold, or the search is unwell."""
     with connection.cursor() as cursor:
-        cursor.execute(_MEDIAN, [now - HOUR, now])
+        cursor.execute(_MEDIAN, [now - HOUR, now, MOST_ANSWERS])
         number, median = cursor.fetchone()
     if number < LEAST_CONFIDENT or median >= ENOUGH:
         return []

@@ -85,3 +85,11 @@ def test_only_the_last_hour_and_only_answers_with_sources_count(asha: Contact) -
     given(asha, 30, "extractive", confidence=0.1)
     assert len(answers.low_confidence(NOW + HOUR - SECOND)) == 1
     assert answers.low_confidence(NOW + HOUR) == []
+
+
+def test_in_a_busy_hour_the_latest_answers_speak_for_it(asha: Contact) -> None:
+    given(asha, answers.MOST_ANSWERS, "extractive", confidence=0.9)
+    given(asha, answers.MOST_ANSWERS, "extractive", at=NOW - MINUTE, confidence=0.1)
+    assert answers.low_confidence(NOW + MINUTE) == []
+    given(asha, answers.MOST_ANSWERS, "extractive", at=NOW + MINUTE, confidence=0.1)
+    assert len(answers.low_confidence(NOW + MINUTE)) == 1
