@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from uuid import UUID
@@ -24,6 +25,7 @@ from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from conversations.rulebook import Level
 from jeevo.ids import new_id
+from jeevo.logging import follow, following
 from knowledge import grouping, indexing
 from knowledge.models import Document, UnansweredQuestion
 
@@ -39,6 +41,8 @@ PATIENCE_AT_START = timedelta(seconds=60)
 HANDED_FOR = timedelta(seconds=20)
 # The reason of a message whose words no key opens. While it waits for another try it holds nothing else up.
 UNREADABLE = "could not be read"
+# The guide's: half of all answers should lie above it.
+LOW_CONFIDENCE = 0.6
 
 
 class LeaseLost(Exception):
@@ -56,7 +60,11 @@ class CouldNotAnswer(Exception):
 
 def answer_contact(key: UUID) -> None:
     """Answer what this person wrote and has not been answered. Does nothing when another worker has the lease."""
-    token = new_id()
+    with following(""):
+        _answer_contact(key, token=new_id())
+
+
+def _answer_contact(key: UUID, *, token: UUID) -> None:
     started = timezone.now()
     if not Contact.objects.free(started).filter(pk=key).update(lease_token=token, lease_until=started + LEASE):
         return
@@ -65,6 +73,7 @@ def answer_contact(key: UUID) -> None:
         contact = Contact.objects.defer("phone", "wa_user_id", "name").get(pk=key)
         messages = claim(contact, now=started)
         if messages:
+            follow(messages[-1].request_id)
             _answer(contact, messages, token=token)
     except LeaseLost:
         log.warning("lease lost", contact=str(key))
@@ -132,7 +141,8 @@ def _show_that_it_is_read(message: InboundMessage) -> None:
     except (InvalidToken, ValueError):
         return
     if wamid:
-        _pool(os.getpid()).submit(delivery.mark_read, wamid)
+        # Another thread, with the id of the request that is followed here.
+        _pool(os.getpid()).submit(copy_context().run, delivery.mark_read, wamid)
 
 
 def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
@@ -190,7 +200,15 @@ def commit(
         urgent = urgent or draft.kind in (Answer.Kind.EMERGENCY, Answer.Kind.SELF_HARM)
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
-        return row.pk
+    _tell(answer, messages)
+    return row.pk
+
+
+def _tell(answer: Answer, messages: list[InboundMessage]) -> None:
+    """Keys and a figure: the kind of an answer would say how somebody is."""
+    log.info("answered", answer=str(answer.pk), message=str(messages[-1].pk), messages=len(messages))
+    if answer.confidence is not None and answer.confidence < LOW_CONFIDENCE:
+        log.warning("low confidence", answer=str(answer.pk), confidence=answer.confidence)
 
 
 def _raise(messages: list[InboundMessage], draft: Draft) -> None:
