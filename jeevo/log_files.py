@@ -17,11 +17,14 @@ FILES_KEPT = 5
 
 class LogFile:
     def __init__(self, folder: Path, name: str, *, largest: int = LOG_BYTES, kept: int = FILES_KEPT) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{name}.log"
         self.largest, self.kept = largest, kept
         self._file: BinaryIO | None = None
         self._size = 0
+        # There from the start, so that nobody looks in vain for the file of a process that has nothing to say.
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._open()
 
     def write(self, line: bytes) -> None:
         """One line, whole in one file."""
