@@ -159,6 +159,8 @@ def configuration(*, level: str) -> dict[str, Any]:
         "handlers": {"standard": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["standard"], "level": level},
         "loggers": {
+            # Two lines for each task, which our own lines tell better.
+            "celery": quiet,
             "torch": quiet,
             "httpx": quiet,
             "httpcore": quiet,
