@@ -17,7 +17,14 @@ from operations.preflight.run import run
 def preflight(request: HttpRequest) -> HttpResponseBase:
     outside_too = "outside" in request.GET
     report = run(outside_too=outside_too)
-    context = {**admin.site.each_context(request), "title": "Preflight", "report": report, "outside_too": outside_too}
+    context = {
+        **admin.site.each_context(request),
+        "title": "Preflight",
+        "report": report,
+        "outside_too": outside_too,
+        "trouble": [line for line in report.lines if line.state != "good"],
+        "fine": [line for line in report.lines if line.state == "good"],
+    }
     return TemplateResponse(request, "admin/operations/preflight/preflight.html", context)
 
 

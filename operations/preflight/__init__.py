@@ -24,6 +24,11 @@ class Line:
     said: str
     remedy: str = ""
 
+    @property
+    def pieces(self) -> list[tuple[str, bool]]:
+        """The remedy in parts, each with whether it is something to type."""
+        return [(text, bool(number % 2)) for number, text in enumerate(self.remedy.split("`")) if text]
+
 
 @dataclass(frozen=True)
 class Part:

@@ -119,11 +119,9 @@ def groq(environment: Environment) -> Line:
 
 def mail(environment: Environment) -> Line:
     if environment.email_url:
-        odd = environment.email_from.endswith("@localhost")
-        if odd:
-            return Line(
-                "E-mail", "at_risk", "Notices come from jeevo@localhost, which servers refuse.", "Set EMAIL_FROM in .env."
-            )
+        if environment.email_from.endswith("@localhost"):
+            said = "Notices come from an address at localhost, which other servers refuse."
+            return Line("E-mail", "at_risk", said, "Set EMAIL_FROM in .env.")
         return good("E-mail", "A mail server is named for notices.")
     if environment.mode == "live":
         return Line("E-mail", "at_risk", "Notices of incidents reach nobody by e-mail.", "Set EMAIL_URL and EMAIL_FROM in .env.")

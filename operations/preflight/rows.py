@@ -26,6 +26,7 @@ _INDEX = """
     LEFT JOIN pg_index i ON i.indexrelid = c.oid
     WHERE e.status = 'active'
 """
+_WAITING = "SELECT count(*) FROM knowledge_document WHERE status IN ('uploaded', 'indexing')"
 _HEARTBEAT = "SELECT at, every_seconds FROM operations_heartbeat WHERE name = 'watcher'"
 
 
@@ -85,6 +86,10 @@ def articles(open_one: psycopg.Connection[Any]) -> Line:
     passages = int(found[0]) if found else 0
     if passages:
         return good("Knowledge", f"{count(passages, 'passage', 'passages')} can be searched and quoted.")
+    waiting = open_one.execute(_WAITING).fetchone()
+    if waiting and waiting[0]:
+        said = f"{count(waiting[0], 'document is', 'documents are')} about to be indexed; questions wait for the first of them."
+        return Line("Knowledge", "unknown", said, "Look again in a minute.")
     said = "There is nothing to answer from: every question is declined, and emergencies are answered."
     return Line("Knowledge", "at_risk", said, "Publish documents in the console, or wait until they are indexed.")
 

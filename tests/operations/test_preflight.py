@@ -22,6 +22,7 @@ from django.db.backends.postgresql.base import DatabaseWrapper
 from django.utils import timezone
 from pytest_django import Settings
 
+from knowledge.models import Document
 from operations.models import Heartbeat
 from operations.preflight import Line, Part, broker, configuration, database, machine, report, rows, tools
 from operations.preflight.run import look, parts, run
@@ -260,6 +261,10 @@ def test_a_key_that_opens_only_the_newest_words_is_found_out(settings: Settings)
 
 def test_without_passages_every_question_is_declined() -> None:
     assert named(database.lines(starting=True), "Knowledge").state == "at_risk"
+    new = Document.objects.create(title="Cough", origin="starter", slug="cough", status="uploaded", text="x")
+    line = named(database.lines(starting=True), "Knowledge")
+    assert (line.state, line.said.startswith("1 document is about to be indexed")) == ("unknown", True)
+    new.delete()
     factories.a_document("Fever", "Drink plenty of water and rest.")
     assert named(database.lines(starting=True), "Knowledge").state == "good"
 

@@ -118,10 +118,17 @@ def test_the_page_shows_the_lines_worst_first(reader: Client, settings: Settings
     page = reader.get("/admin/operations/preflight/")
     text = page.content.decode()
     assert page.status_code == 200
-    assert text.index("Valkey</h2>") < text.index("Database</h2>")
+    assert text.index("Valkey</h2>") < text.index("<details") < text.index("Database</h2>")
     assert "1 thing keeps Jeevo from doing its work." in text
     assert "hunter2" not in text
     assert "no-cache" in page.headers["Cache-Control"]
+
+
+def test_what_is_to_be_typed_stands_out_on_the_page(reader: Client, environment: ChangeEnvironment) -> None:
+    environment(secret_key="<b>hunter2</b>")
+    text = reader.get("/admin/operations/preflight/").content.decode()
+    assert "<code>python -m jeevo.environment</code>" in text
+    assert "hunter2" not in text
 
 
 def test_the_page_calls_nobody_outside_unless_it_is_asked_to(reader: Client, graph: Graph) -> None:
