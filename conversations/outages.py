@@ -12,6 +12,8 @@ import structlog
 log = structlog.get_logger(__name__)
 LONG_SECONDS = 60.0
 AGAIN_SECONDS = 60.0
+# Nobody looked for so long: it may have been back meanwhile.
+UNSEEN_SECONDS = 30.0
 
 
 @dataclass
@@ -21,14 +23,16 @@ class Outage:
     lasting: str
     over: str
     since: float | None = None
+    last: float = 0.0
     told: float | None = None
 
     def seen(self, away: bool, *, now: float) -> None:
         if not away:
             self._ended(now)
             return
-        if self.since is None:
-            self.since = now
+        if self.since is None or now - self.last > UNSEEN_SECONDS:
+            self.since, self.told = now, None
+        self.last = now
         due = self.since + LONG_SECONDS if self.told is None else self.told + AGAIN_SECONDS
         if now >= due:
             self.told = now

@@ -7,15 +7,18 @@ import logging
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from conversations import answering, compose, delivery, dispatch, handover
+from conversations.dispatcher import Dispatcher
 from conversations.models import Answer, Contact, InboundMessage, OutboundMessage
-from conversations.outages import Outage
+from conversations.outages import LONG_SECONDS, Outage
 from jeevo import request_ids
 from jeevo.logging import Formatter, following, request_id
 from tests.factories import (
@@ -289,6 +292,28 @@ def test_a_short_absence_is_not_critical(lines: Lines) -> None:
     outage.seen(False, now=30)
     outage.seen(True, now=70)
     assert lines.all() == []
+
+
+def test_two_short_absences_with_nobody_looking_between_are_not_a_long_one(lines: Lines) -> None:
+    outage = Outage("the broker has been away for long", "the broker is back")
+    outage.seen(True, now=0)
+    outage.seen(True, now=3600)
+    assert lines.all() == []
+
+
+def test_a_dispatcher_whose_broker_stays_away_raises_its_voice(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: Any, **__: Any) -> None:
+        raise BrokerError
+
+    monkeypatch.setattr("conversations.dispatcher.current_app.send_task", away)
+    dispatcher = Dispatcher()
+    for _ in range(2):
+        assert not dispatcher.publish("conversations.send_message", uuid4())
+        dispatcher.broker_back_at = 0
+        assert dispatcher.no_broker.since is not None
+        dispatcher.no_broker.since -= LONG_SECONDS
+    levels = [line["level"] for line in lines.all()]
+    assert levels == ["warning", "warning", "critical"]
 
 
 def test_work_that_nobody_takes_is_seen() -> None:
