@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -29,6 +30,8 @@ TICK_SECONDS = 0.2
 PATIENCE_SECONDS = 20.0
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # a child that ran this long is forgiven its earlier failures
+# A line of the ordinary course, which only the file needs: the terminal is for the addresses and for what needs a look.
+ORDINARY = re.compile(rb'\{.*"level": "(?:info|debug)"')
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -218,7 +221,7 @@ class Processes:
     def _pass_on(self, run: _Run, line: bytes) -> None:
         if run.log:
             run.log.write(line + b"\n")
-        if line.strip():
+        if line.strip() and not (run.log and ORDINARY.match(line)):
             self.say(f"{run.child.name:<{self.width}} | {line.decode(errors='replace')}")
 
 

@@ -106,6 +106,25 @@ def test_the_supervisor_turns_over_the_file_of_a_child_that_talks_much(tmp_path:
     assert numbers[:60000] == list(range(60000))
 
 
+def test_the_terminal_gets_what_needs_a_look_and_the_file_every_line(tmp_path: Path) -> None:
+    said: list[str] = []
+    code = (
+        "import json\n"
+        "for level in ('debug', 'info', 'warning', 'critical'): print(json.dumps({'event': 'x', 'level': level, 'n': 1}))\n"
+        "print('words of its own'); print('Traceback (most recent call last):')"
+    )
+    child = Child("web", (sys.executable, "-c", code))
+    processes = Processes([child], say=said.append, folder=ROOT, environment=os.environ, logs=tmp_path)
+    processes.start()
+    while not processes.failures():
+        processes.tick(0.05)
+    processes.stop(hurried=lambda: True)
+    shown = [line.removeprefix("web | ") for line in said if line.startswith("web | ")]
+    assert [line[:30] for line in shown[:2]] == ['{"event": "x", "level": "warni', '{"event": "x", "level": "criti']
+    assert shown[2:4] == ["words of its own", "Traceback (most recent call last):"]
+    assert len(lines(tmp_path)) == 6
+
+
 def test_a_process_that_is_not_under_the_supervisor_writes_to_its_own_output_only(tmp_path: Path) -> None:
     """In a container the engine keeps the lines: nothing of Jeevo opens a log file there."""
     code = "import logging.config; from jeevo import logging as ours; logging.config.dictConfig(ours.configuration(level='INFO'))"
