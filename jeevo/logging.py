@@ -162,6 +162,7 @@ def configuration(*, level: str) -> dict[str, Any]:
             # Two lines for each task, which our own lines tell better.
             "celery": quiet,
             "torch": quiet,
+            "axes": quiet,
             "httpx": quiet,
             "httpcore": quiet,
             "groq": quiet,
