@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
@@ -24,6 +24,8 @@ _KEPT_KEYS = {"timestamp", "level", "logger", "request_id", "contact", "message"
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 # What Celery says of a task, as text that was made of the exception and of the arguments.
 _OF_CELERY = {"exc", "traceback", "args", "kwargs"}
+# Told of every exception that is logged as an error; a leaf cannot know who counts them.
+on_error: list[Callable[[BaseException], None]] = []
 
 
 def masked(text: str) -> str:
@@ -93,6 +95,9 @@ def _place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     if isinstance(info, tuple) and info[0] is not None:
+        if event.get("level") in ("error", "critical"):
+            for tell in on_error:
+                tell(info[1])
         frames = traceback.extract_tb(info[2])[-6:]
         event["error"] = f"{info[0].__module__}.{info[0].__qualname__}"
         event["at"] = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

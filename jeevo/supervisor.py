@@ -13,6 +13,7 @@ import fcntl
 import http.client
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def run(environment: Environment, interruptions: Interruptions) -> None:
         stack.enter_context(_services(environment, interruptions))
         _prepare(environment, interruptions)
         environment = with_free_ports(environment)
+        _forget_figures(environment.data)
         processes = stack.enter_context(_processes(environment, interruptions))
         _verify(environment, processes, interruptions)
         _note_address(lock, environment)
@@ -167,6 +169,11 @@ def _prepare(environment: Environment, interruptions: Interruptions) -> None:
     code = run_through((sys.executable, MANAGE, "prepare"), ROOT, variables(environment), interruptions=interruptions)
     if code:
         raise StartFailed("Jeevo did not start: `manage.py prepare` failed; the lines above say why.")
+
+
+def _forget_figures(data: Path) -> None:
+    """A full start counts from zero. A process that is started again alone goes on where its kind stood."""
+    shutil.rmtree(data / "metrics", ignore_errors=True)
 
 
 def variables(environment: Environment) -> dict[str, str]:

@@ -15,7 +15,7 @@ APPS = ("knowledge", "conversations", "operations")
 PROJECT = ("jeevo", *APPS)
 # What each package may import of the others. The composition root is not here: it is wired by the files below.
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
-LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
+LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids", "jeevo.measures"}
 PURE = {
     *(f"conversations.{name}" for name in ["triage", "rulebook", "rule_check", "phrasing", "lexicon", "wordforms", "language"]),
     *(f"conversations.{name}" for name in ["webhook", "questions", "extractive", "validation", "evidence"]),
