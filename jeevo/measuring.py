@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 from celery import signals
+from django.core.exceptions import SuspiciousOperation
 from django.core.signals import request_started
 from django.db import DatabaseError, IntegrityError, InterfaceError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -33,8 +34,8 @@ def install() -> None:
     request_started.connect(_requested, dispatch_uid="measures")
     signals.task_prerun.connect(_task_begins, dispatch_uid="measures")  # type: ignore[no-untyped-call]
     signals.task_postrun.connect(_task_ends, dispatch_uid="measures")  # type: ignore[no-untyped-call]
-    if measures.failed not in logging.on_error:
-        logging.on_error.append(measures.failed)
+    if _logged not in logging.on_error:
+        logging.on_error.append(_logged)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         os.register_at_fork(before=_quiet.acquire, after_in_parent=_quiet.release, after_in_child=_in_child)
         _start_pulse()
@@ -62,6 +63,12 @@ def _timed(execute: Callable[..., Any], sql: str, params: Any, many: bool, conte
 def _requested(*, environ: dict[str, Any] | None = None, **_: object) -> None:
     if not str((environ or {}).get("PATH_INFO", "")).startswith(_WATCHING):
         measures.operations.labels("request").inc()
+
+
+def _logged(error: BaseException) -> None:
+    """A stranger who asks under a wrong name is refused; nothing of ours failed."""
+    if not isinstance(error, SuspiciousOperation):
+        measures.failed(error)
 
 
 def _task_begins(*, task_id: str, **_: object) -> None:

@@ -257,8 +257,10 @@ def _get(environment: Environment, path: str) -> str:
     host = "[::1]" if environment.host == "::1" else "127.0.0.1"
     name = environment.allowed_hosts[0].lstrip(".").replace("*", host)
     connection = http.client.HTTPConnection(host, environment.web_port, timeout=10)
+    # With the token a part that is unwell is named.
+    token = {"Authorization": f"Bearer {environment.health_token}"} if environment.health_token else {}
     try:
-        connection.request("GET", f"{path}?format=json", headers={"Host": name, "X-Forwarded-Proto": "https"})
+        connection.request("GET", path, headers={"Host": name, "X-Forwarded-Proto": "https", **token})
         response = connection.getresponse()
         told = response.read(400).decode(errors="replace") if response.status != 200 else ""
         return " ".join([str(response.status), *told.split()])
