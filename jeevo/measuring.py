@@ -32,8 +32,8 @@ _quiet = threading.Lock()
 def install() -> None:
     connection_created.connect(watch_queries, dispatch_uid="measures")
     request_started.connect(_requested, dispatch_uid="measures")
-    signals.task_prerun.connect(_task_begins, dispatch_uid="measures")  # type: ignore[no-untyped-call]
-    signals.task_postrun.connect(_task_ends, dispatch_uid="measures")  # type: ignore[no-untyped-call]
+    signals.task_prerun.connect(_task_begins, dispatch_uid="measures")
+    signals.task_postrun.connect(_task_ends, dispatch_uid="measures")
     if _logged not in logging.on_error:
         logging.on_error.append(_logged)
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

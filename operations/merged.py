@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from prometheus_client import Metric
@@ -22,6 +23,9 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from jeevo import measures
 
+# The library has no types here.
+_Merging: Any = MultiProcessCollector
+_Values: Any = MmapedDict
 # Four pulses without one: it is dead, or stopped for good.
 DEAD_AFTER = 60.0
 # A process that was only stopped may go on writing into its file; after a day nobody waits for it.
@@ -48,17 +52,18 @@ def merge(folder: Path, *, now: float) -> list[Metric]:
 def _merged(paths: Iterable[Path]) -> list[Metric]:
     files = [str(path) for path in paths]
     try:
-        return list(MultiProcessCollector.merge(files))
+        return list(_Merging.merge(files))
     except (struct.error, RuntimeError, ValueError, OSError):
         # A file that is being made is empty for a moment; one that a full disk cut short stays out.
-        return list(MultiProcessCollector.merge([file for file in files if _is_readable(file)]))
+        return list(_Merging.merge([file for file in files if _is_readable(file)]))
 
 
 def _is_readable(file: str) -> bool:
     try:
-        return sum(1 for _ in MmapedDict.read_all_values_from_file(file)) >= 0
+        list(_Values.read_all_values_from_file(file))
     except (struct.error, RuntimeError, ValueError, OSError):
         return False
+    return True
 
 
 def _of_the_living(found: dict[str, Metric], now: float) -> Iterator[Metric]:
@@ -125,10 +130,10 @@ def _pulses(folder: Path) -> Iterator[tuple[str, float]]:
 def _add_up(target: Path, sources: list[Path]) -> None:
     if not sources:
         return
-    together = MmapedDict(str(target))
+    together = _Values(str(target))
     for source in sources:
         if _is_readable(str(source)):
-            for key, value, _, _ in MmapedDict.read_all_values_from_file(str(source)):
+            for key, value, _, _ in _Values.read_all_values_from_file(str(source)):
                 before, _ = together.read_value(key)
                 together.write_value(key, before + value, 0.0)
     together.close()
