@@ -2,6 +2,20 @@
 
 from __future__ import annotations
 
+from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
+from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.watching import Heartbeat, Rollup
 
-__all__ = ["Heartbeat", "Rollup"]
+__all__ = [
+    "LIVE_STATES",
+    "Delivery",
+    "FollowUp",
+    "Heartbeat",
+    "Incident",
+    "Notice",
+    "OnCallContact",
+    "Rollup",
+    "Subscriber",
+    "TimelineEntry",
+    "Timer",
+]
