@@ -15,8 +15,8 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from operations import figures, plot, verdict
-from operations.pages import catalogue
+from operations import figures, plot, targets, verdict
+from operations.pages import LOOK, catalogue
 
 # What people come for first; anything else follows by name.
 NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
@@ -60,6 +60,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "verdict": verdict.verdict(tiles, quiet=not hours.total),
         "tiles": tiles,
         "plot": hours,
+        "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
     }
 
 
