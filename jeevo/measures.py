@@ -50,7 +50,8 @@ answer_confidence = Histogram(
 )
 triage_levels = Counter("triage_levels", "Messages by the level that triage gave them.", ["level"], registry=REGISTRY)
 operations = Counter("operations", "What can fail: requests, tasks, calls to other services.", ["kind"], registry=REGISTRY)
-errors = Counter("errors", "What failed, each once.", ["kind", "error", "place"], registry=REGISTRY)
+failures = Counter("failures", "What failed, each once.", ["kind"], registry=REGISTRY)
+errors = Counter("errors", "The same by class and place.", ["kind", "error", "place"], registry=REGISTRY)
 call_duration = Histogram(
     "call_duration_seconds", "Calls to Groq and WhatsApp.", ["service", "outcome"], registry=REGISTRY, buckets=FEW_SECONDS
 )
@@ -64,6 +65,17 @@ resident_memory = Gauge(
 pulse = Gauge("process_pulse_seconds", "The last sign of life.", ["process"], registry=REGISTRY, multiprocess_mode="all")
 
 MEDICAL = ("generated", "extractive", "declined", "emergency", "self_harm")
+KINDS = ("database", "timeout", "limit", "other")
+# From the start: of a series that begins with its first event, Prometheus sees no rise.
+for _kind in KINDS:
+    failures.labels(_kind)
+for _kind in ("request", "task", "call"):
+    operations.labels(_kind)
+for _kind in MEDICAL:
+    medical_queries.labels(_kind)
+for _kind in ("generated", "extractive"):
+    for _cited in ("yes", "no"):
+        answers.labels(_kind, _cited)
 _OURS = ("conversations", "knowledge", "operations", "jeevo")
 _WATCHERS = ("jeevo.measures", "jeevo.measuring", "jeevo.logging")
 _COUNTED = "_jeevo_counted"
@@ -119,7 +131,9 @@ def failed(error: BaseException) -> None:
         return
     with suppress(AttributeError):
         setattr(error, _COUNTED, True)
-    errors.labels(kind_of(error), type(error).__name__, _place(error)).inc()
+    kind = kind_of(error)
+    failures.labels(kind).inc()
+    errors.labels(kind, type(error).__name__, _place(error)).inc()
 
 
 def kind_of(error: BaseException) -> str:

@@ -32,8 +32,11 @@ COUNTED: dict[str, tuple[str, ...]] = {
     "answers": ("kind", "cited"),
     "triage_levels": ("level",),
     "operations": ("kind",),
-    "errors": ("kind",),
+    "failures": ("kind",),
+    "errors": ("kind", "error", "place"),
 }
+# Added up over their labels as well.
+IN_ALL = ("failures", "operations")
 TIMED: dict[str, tuple[str, ...]] = {
     "webhook_duration_seconds": (),
     "query_duration_seconds": (),
@@ -59,8 +62,6 @@ GAUGES: dict[str, tuple[str, ...]] = {
     "handovers_waiting": (),
     "knowledge_age_seconds": (),
 }
-# Errors by class and place, only where there were some.
-PLACES = "errors_at"
 Series = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -121,7 +122,7 @@ def snapshot(found: Iterable[Metric], at: datetime) -> Snapshot:
 
 def grown(before: Snapshot, after: Snapshot) -> dict[str, Sum]:
     """What came to each figure between the two."""
-    found = {name: Sum() for name, labels in {**COUNTED, **TIMED}.items() if not labels} | {"errors": Sum(), "operations": Sum()}
+    found = {name: Sum() for name, labels in {**COUNTED, **TIMED}.items() if not labels} | {name: Sum() for name in IN_ALL}
     for series, value in after.values.items():
         earlier = before.values.get(series, 0.0)
         growth = value - earlier if value >= earlier else value
@@ -151,10 +152,8 @@ def _parts(series: Series, growth: float) -> Iterator[tuple[str, Sum]]:
     elif base in COUNTED:
         part = Sum(round(growth), growth, growth)
         yield _named(base, labels, COUNTED[base]), part
-        if base in ("errors", "operations"):
+        if base in IN_ALL:
             yield base, part
-        if base == "errors":
-            yield _named(PLACES, labels, ("kind", "error", "place")), part
 
 
 def _named(base: str, labels: Mapping[str, str], kept: tuple[str, ...]) -> str:

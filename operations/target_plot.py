@@ -30,7 +30,6 @@ class Dot:
 class Line:
     at: datetime
     said: str
-    state: State
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def draw(target: Target, slots: Sequence[Slot]) -> TargetPlot:
             continue
         x, y = round((place + 0.5) * step, 1), _height(value, top)
         dots.append(Dot(x, y, slot.at, value, said(value, target.unit), state(target, value)))
-    rows = tuple(Line(slot.at, said(value, target.unit), state(target, value)) for slot, value in zip(slots, values, strict=True))
+    rows = tuple(Line(slot.at, said(value, target.unit)) for slot, value in zip(slots, values, strict=True))
     return TargetPlot(_lines(dots), tuple(dot for dot in dots if dot), _height(target.limit, top), rows)
 
 

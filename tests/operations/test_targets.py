@@ -58,7 +58,7 @@ def test_there_is_a_target_for_every_figure_of_the_guide() -> None:
 
 @pytest.mark.parametrize("target", target_list.ALL, ids=lambda target: target.key)
 def test_a_target_that_nothing_was_measured_for_is_unknown(target: Target) -> None:
-    measured(errors=Sum(), operations=Sum())
+    measured(failures=Sum(), operations=Sum())
     assert kept(target.key).state == "unknown"
     assert kept(target.key).figure == "not measured"
 
@@ -103,15 +103,15 @@ def test_a_median_is_taken_over_all_minutes_together() -> None:
 
 
 def test_an_error_rate_counts_what_failed_of_what_was_done() -> None:
-    measured(2, errors=Sum(1, 1, 1), operations=Sum(900, 900, 900))
-    measured(1, errors=Sum(), operations=Sum(600, 600, 600))
+    measured(2, failures=Sum(1, 1, 1), operations=Sum(900, 900, 900))
+    measured(1, failures=Sum(), operations=Sum(600, 600, 600))
     assert kept("errors").value == pytest.approx(1 / 1500)
     assert kept("errors").figure == "0.0667 %"
     assert (kept("errors").state, kept("timeouts").state, kept("timeouts").value) == ("good", "good", 0.0)
 
 
 def test_of_the_errors_some_are_the_databases_and_its_queries_are_their_measure() -> None:
-    measured(errors__database=Sum(1, 1, 1), database_query_duration_seconds=Sum(1000, 1, 0.001, {"0.001": 1000}))
+    measured(failures__database=Sum(1, 1, 1), database_query_duration_seconds=Sum(1000, 1, 0.001, {"0.001": 1000}))
     assert (kept("database_errors").value, kept("database_errors").state) == (0.001, "breached")
 
 
@@ -123,14 +123,14 @@ def test_the_age_of_the_knowledge_is_what_was_read_last() -> None:
 
 
 def test_what_is_older_than_the_window_does_not_count_in_it() -> None:
-    measured(70, errors=Sum(50, 50, 50), operations=Sum(100, 100, 100))
+    measured(70, failures=Sum(50, 50, 50), operations=Sum(100, 100, 100))
     assert kept("errors").state == "unknown"
     assert kept("errors", DAY).state == kept("errors", MONTH).state == "breached"
 
 
 def test_a_minute_counts_once_when_its_hour_has_been_made() -> None:
     for minutes in (40, 50, 10):
-        measured(minutes, operations=Sum(100, 100, 100), errors=Sum(1, 1, 1))
+        measured(minutes, operations=Sum(100, 100, 100), failures=Sum(1, 1, 1))
     assert rollups.fold_hours(now=NOW) == 1
     for window in (DAY, MONTH):
         seen = targets.look(window, now=NOW)
@@ -148,14 +148,14 @@ def test_a_month_has_thirty_days_and_a_day_twenty_four_hours() -> None:
 
 
 def test_a_budget_says_how_many_more_may_fail() -> None:
-    measured(errors=Sum(4, 4, 4), operations=Sum(10_000, 1, 1))
+    measured(failures=Sum(4, 4, 4), operations=Sum(10_000, 1, 1))
     found = targets.budget(OF["errors"], targets.look(MONTH, now=NOW))
     assert found is not None
     assert (found.used, found.left) == (pytest.approx(0.4), 6)
 
 
 def test_a_budget_that_is_overdrawn_has_nothing_left() -> None:
-    measured(errors=Sum(25, 25, 25), operations=Sum(10_000, 1, 1))
+    measured(failures=Sum(25, 25, 25), operations=Sum(10_000, 1, 1))
     found = targets.budget(OF["errors"], targets.look(MONTH, now=NOW))
     assert found is not None
     assert (found.used, found.left) == (pytest.approx(2.5), 0)
@@ -203,7 +203,7 @@ def test_the_page_shows_every_target_with_figure_limit_and_state(asha: Client, w
     measured(
         now=now,
         query_duration_seconds=Sum(9, 40, 5, {"5.0": 9}),
-        errors=Sum(4, 4, 4),
+        failures=Sum(4, 4, 4),
         operations=Sum(10_000, 1, 1),
     )
     text = asha.get(reverse("admin:operations_targets") + window).content.decode()
