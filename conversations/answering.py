@@ -101,7 +101,8 @@ def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) ->
             _wait_for_library(messages, now=timezone.now())
             return
         outgoing = commit(contact, messages, draft, token=token, now=timezone.now())
-        measures.query_duration.observe(_seconds_since_due(messages))
+        if draft.kind != Answer.Kind.HOLDING:
+            measures.query_duration.observe(_seconds_since_due(messages))
     except LeaseLost:
         raise
     except Exception:

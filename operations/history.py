@@ -109,4 +109,4 @@ def _turn(window: Window, start: datetime) -> datetime:
 def _asked(query: str, values: Any) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(query, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())

@@ -30,8 +30,8 @@ _Values: Any = MmapedDict
 DEAD_AFTER = 60.0
 # A process that was only stopped may go on writing into its file; after a day nobody waits for it.
 FOLD_AFTER = 86_400.0
-# Fewer than this many files cost nothing to read.
-FOLD_ABOVE = 30
+# A machine has some forty; so many more cost little to read.
+FOLD_ABOVE = 100
 OF_PROCESSES = ("process_resident_memory_bytes", "process_pulse_seconds")
 
 

@@ -31,6 +31,8 @@ class Figure:
     labels: tuple[str, ...] = ()
 
 
+# Each look tells the use since the one before; this is the one before the first.
+psutil.cpu_percent()
 _OPEN = "FROM conversations_inboundmessage WHERE status IN ('waiting', 'processing')"
 _SENT = "FROM conversations_outboundmessage WHERE status"
 FIGURES = (

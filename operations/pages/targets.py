@@ -54,7 +54,7 @@ def show(request: HttpRequest) -> TemplateResponse:
 
 def content(chosen: Window, now: datetime) -> dict[str, object]:
     seen = {window.key: targets.look(window, now=now) for window in WINDOWS}
-    cards = [_card(target, seen, chosen) for target in targets.ALL]
+    cards = [_card(target, seen, chosen) for target in target_list.ALL]
     groups = [Group(title, tuple(card for card in cards if card.target.group == title)) for title in target_list.GROUPS]
     worst = [card for state in WORST_FIRST for card in cards if card.now.state == state]
     return {"groups": groups, "worst": worst, "number": len(cards), "measured": _measured(seen[chosen.key])}

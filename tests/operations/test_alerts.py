@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, Metric
 
 from jeevo.environment import ROOT
 from operations import merged, metrics, target_list
+from operations.target_kinds import Target
 from tests.operations.test_merged import work
 
 DEPLOY = ROOT / "deploy"
@@ -113,7 +114,7 @@ def test_what_differs_elsewhere_stands_in_the_configuration_once(value: str) -> 
 
 
 @pytest.mark.parametrize("target", target_list.ALL, ids=lambda target: target.key)
-def test_a_target_has_a_recording_rule_an_alert_with_its_limit_and_a_panel_with_it(target: target_list.Target) -> None:
+def test_a_target_has_a_recording_rule_an_alert_with_its_limit_and_a_panel_with_it(target: Target) -> None:
     recorded = RECORDED[target.key]
     assert recorded in {rule["record"] for rule in rules("record")}
     (alert,) = [rule for rule in rules("alert") if recorded in named(rule["expr"])]
