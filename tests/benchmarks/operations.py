@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 
 from jeevo import embedded
@@ -109,20 +110,28 @@ def signed_in(stack: Stack) -> httpx.Client:
 def measured(stack: Stack) -> list[Row]:
     root = stack.console.replace("/admin/", "")
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    client = signed_in(stack)
+    client, stranger = signed_in(stack), httpx.Client(base_url=root, timeout=30)
     asked: list[tuple[str, Callable[[], httpx.Response], str]] = [
-        ("/health/", lambda: httpx.get(f"{root}/health/"), "under 50 ms"),
-        ("/health/ready", lambda: httpx.get(f"{root}/health/ready"), "-"),
-        ("/metrics, figures of every process", lambda: httpx.get(f"{root}/metrics", headers=bearer), "under 50 ms"),
+        ("/health/", lambda: stranger.get("/health/"), "under 50 ms"),
+        ("/health/ready", lambda: stranger.get("/health/ready"), "-"),
+        ("/metrics, figures of every process", lambda: stranger.get("/metrics", headers=bearer), "under 50 ms"),
         ("Console, home page", lambda: client.get(""), "under 150 ms"),
         ("Console, targets", lambda: client.get("operations/targets/"), "-"),
     ]
     rows = []
     for name, ask, goal in asked:
+        before = processor(stack)
         took = milliseconds(ask)
+        own = 1000 * (processor(stack) - before) / (TIMES + 5)
         said = f"p50 {percentile(took, 0.5):.0f} ms, p95 {percentile(took, 0.95):.0f} ms"
-        rows.append((name, said, f"n = {TIMES}; over HTTP", goal))
+        rows.append((name, said, f"n = {TIMES}; over HTTP; processor time of the web process {own:.0f} ms", goal))
     return [*rows, *rounds(stack)]
+
+
+def processor(stack: Stack) -> float:
+    """Seconds that the web processes have used: what other work on the machine changes least."""
+    used = [psutil.Process(pid).cpu_times() for pid in stack.pid("jeevo.wsgi:application")]
+    return sum(each.user + each.system for each in used)
 
 
 def rounds(stack: Stack) -> list[Row]:

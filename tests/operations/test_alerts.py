@@ -161,7 +161,7 @@ def names_of(found: Iterator[Metric]) -> set[str]:
 
 @pytest.mark.django_db
 def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(processes: Path) -> None:
-    CollectorRegistry().register(metrics.Everything())  # no name twice
+    CollectorRegistry(auto_describe=True).register(metrics.Everything())  # refuses a name that comes twice
     there = names_of(metrics.Everything().collect()) | names_of(iter(merged.merge(processes, now=0)))
     there |= {"up"} | {rule["record"] for rule in rules("record")}
     asked = {name for rule in (*rules("record"), *rules("alert")) for name in named(rule["expr"])}
