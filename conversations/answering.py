@@ -24,6 +24,7 @@ from conversations import compose, delivery, handover, memory, reply_text, webho
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from conversations.rulebook import Level
+from jeevo import measures
 from jeevo.ids import new_id
 from jeevo.logging import follow, following
 from knowledge import grouping, indexing
@@ -109,6 +110,8 @@ def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) ->
             _wait_for_library(messages, now=timezone.now())
             return
         outgoing = commit(contact, messages, draft, token=token, now=timezone.now())
+        if draft.kind != Answer.Kind.HOLDING:
+            measures.query_duration.observe(_seconds_since_due(messages))
     except LeaseLost:
         raise
     except Exception:
@@ -200,6 +203,7 @@ def commit(
         urgent = urgent or draft.kind in (Answer.Kind.EMERGENCY, Answer.Kind.SELF_HARM)
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
+        measures.answered(draft.kind, cited=bool(draft.cited), confidence=draft.confidence)
     _tell(answer, messages)
     return row.pk
 
@@ -325,6 +329,13 @@ def _back_off(messages: list[InboundMessage], *, now: datetime) -> None:
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages], status=Status.PROCESSING).update(
         status=Status.WAITING, retry_at=now + _pause(messages[-1].attempts)
     )
+
+
+def _seconds_since_due(messages: list[InboundMessage]) -> float:
+    """Since the last of them had been quiet for the burst wait, or since another try was due."""
+    burst = timedelta(seconds=settings.ENVIRONMENT.burst_seconds)
+    due = max(max(each.received_at + burst, each.retry_at or each.received_at) for each in messages)
+    return max(0.0, (timezone.now() - due).total_seconds())
 
 
 def _pause(attempts: int) -> timedelta:

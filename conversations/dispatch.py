@@ -20,6 +20,7 @@ from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
 from conversations.rulebook import Level
 from conversations.triage import Triage, triage
+from jeevo import measures
 from jeevo.logging import following
 from knowledge import trials
 
@@ -92,6 +93,7 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING
     message.save()
+    measures.triage_levels.labels(verdict.level.value).inc()
     return _decide(message, contact, verdict, now=now)
 
 

@@ -21,6 +21,7 @@ from django.core.cache import BaseCache, cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
 
+from jeevo import measures
 from jeevo.environment import Groq
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,10 @@ class ModelError(Exception):
     def __init__(self, reason: str, *, permanent: bool, code: int | None = None) -> None:
         super().__init__(reason)
         self.reason, self.permanent, self.code = reason, permanent, code
+
+    @property
+    def outcome(self) -> str:
+        return "limit" if self.code == 429 else "failed"
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,8 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
         raise ModelError("the model is resting after failures", permanent=False)
     started = time.monotonic()
     try:
-        text, model = _ask(system, user, seconds)
+        with measures.call("groq"):
+            text, model = _ask(system, user, seconds)
     except ModelError as error:
         _note(error)
         raise

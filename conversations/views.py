@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from conversations import intake, webhook
+from jeevo import measures
 
 log = structlog.get_logger(__name__)
 LARGEST_BODY = 3 * 1024 * 1024
@@ -50,6 +51,7 @@ class WebhookView(APIView):
             return _said(403, "The verify token is not the one in WHATSAPP_VERIFY_TOKEN.")
         return _said(200, asked.get("hub.challenge", ""))
 
+    @measures.by_status
     def post(self, request: Request) -> HttpResponse:
         body = _body(request._request)
         if body is None:

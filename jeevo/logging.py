@@ -14,7 +14,7 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
@@ -28,6 +28,8 @@ _KEPT_KEYS = {"timestamp", "level", "logger", "process", "request_id", "contact"
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 # What Celery says of a task, as text that was made of the exception and of the arguments.
 _OF_CELERY = {"exc", "traceback", "args", "kwargs"}
+# Told of every exception that is logged as an error; a leaf cannot know who counts them.
+on_error: list[Callable[[BaseException], None]] = []
 
 
 @contextmanager
@@ -122,6 +124,9 @@ def _place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     if isinstance(info, tuple) and info[0] is not None:
+        if event.get("level") in ("error", "critical"):
+            for tell in on_error:
+                tell(info[1])
         frames = traceback.extract_tb(info[2])[-6:]
         event["error"] = f"{info[0].__module__}.{info[0].__qualname__}"
         event["at"] = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]

@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, preflight, roles
+from operations.pages import Page, Place, preflight, roles, targets
 
-ALL: tuple[Page, ...] = (*preflight.PAGES, *roles.PAGES)
+ALL: tuple[Page, ...] = (*targets.PAGES, *preflight.PAGES, *roles.PAGES)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:
