@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from operations import samples
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = ()
+ALL: tuple[Watch, ...] = (
+    Watch("slow statements", samples.take),
+    Watch("old samples", samples.forget, every=3600),
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operations.models.samples import QuerySample, Release
 from operations.models.watching import Heartbeat, Rollup
 
-__all__ = ["Heartbeat", "Rollup"]
+__all__ = ["Heartbeat", "QuerySample", "Release", "Rollup"]
