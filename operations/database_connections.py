@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import AbstractBaseUser
@@ -94,10 +95,13 @@ class Connection:
 def everyone() -> list[Connection]:
     with connection.cursor() as cursor:
         cursor.execute(_ALL)
-        rows = cursor.fetchall()
-    return [
-        Connection(*row[:6], statements.shortened(statements.normalised(row[6])), row[7], tuple(row[8]), row[9]) for row in rows
-    ]
+        return [_connection(row) for row in cursor.fetchall()]
+
+
+def _connection(row: tuple[Any, ...]) -> Connection:
+    pid, process, state, began, transaction, since, query, waits, blocked_by, own = row
+    statement = statements.shortened(statements.normalised(query))
+    return Connection(pid, process, state, began, transaction, since, statement, waits, tuple(blocked_by), own)
 
 
 def find(pid: int, began: datetime) -> Connection | None:
@@ -205,7 +209,7 @@ def _ending(each: Connection) -> Cell:
 def _stuck_table(found: list[Connection], now: datetime) -> Table:
     idle = sorted((each for each in found if each.idle), key=lambda each: each.lasts(now), reverse=True)
     rows = tuple((each.process, str(each.pid), _lasting(each, now), Code(each.statement), _ending(each)) for each in idle)
-    columns = ("Process", "Number", "Idle for", "Last statement", "")
+    columns = ("Process", "pid", "Idle for", "Last statement", "")
     return Table("Idle in a transaction, longest first", columns, rows, "No connection idles in a transaction.", (1,))
 
 
@@ -233,7 +237,7 @@ def _long_table(found: list[Connection], now: datetime) -> Table:
         (each.process, str(each.pid), lasted(each.lasts(now)), each.waits or "-", Code(each.statement), _ending(each))
         for each in long
     )
-    columns = ("Process", "Number", "Runs for", "Waits for", "Statement", "")
+    columns = ("Process", "pid", "Runs for", "Waits for", "Statement", "")
     return Table("Running longer than a minute", columns, rows, "No statement runs longer than a minute.", (1,))
 
 

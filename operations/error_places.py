@@ -58,7 +58,8 @@ def _answer(places: dict[str, list[Rollup]], total: int, recent: int, period: Pe
         return f"No fault in {period.words}", "good"
     commonest = max(places, key=lambda name: sum(row.count for row in places[name]))
     kind, _, place = commonest.partition("@")
-    answer = f"{count(total, 'fault', 'faults')} in {period.words}, most often {kind}{' in ' + place if place else ''}"
+    where = f"{kind.rsplit('.', 1)[-1]}{' in ' + place if place else ''}"
+    answer = f"{count(total, 'fault', 'faults')} in {period.words}, most often {where}"
     return answer, "breached" if recent >= MANY_AN_HOUR else "at_risk" if recent else "good"
 
 

@@ -48,7 +48,7 @@ Cell = str | Link | Judged | Code
 
 @dataclass(frozen=True)
 class Table:
-    """`numbers` are the places of columns that hold figures."""
+    """`numbers` are the places of columns that hold figures; one that is `folded` is opened by who wants to see it."""
 
     title: str
     columns: tuple[str, ...]
@@ -56,6 +56,7 @@ class Table:
     empty: str = "Nothing to show."
     numbers: tuple[int, ...] = ()
     note: str = ""
+    folded: bool = False
 
     @property
     def cells(self) -> list[list[tuple[str, str, Cell]]]:

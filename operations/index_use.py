@@ -19,7 +19,6 @@ from operations.phrases import count, lasted
 # Below these a table is read quicker from end to end than by an index, and an unused index costs next to nothing.
 LARGE_ROWS, LARGE_BYTES = 10_000, 10 * 2**20
 DEAD_SHARE = 0.2
-SHOWN = 60
 # What the guide calls for, and what serves it here.
 GUIDE = (
     ("Messages of one person by time", "message_contact_time", "The guide's messages(user_id, created_at DESC)"),
@@ -54,7 +53,7 @@ def look(now: datetime) -> Finding:
         state,
         tuple(_said(invalid, sequential, bloated, unused)),
         (("Indexes", f"{len(indexes):,}"), ("Together", size(sum(row[4] for row in indexes))), ("Counted", _counted(now))),
-        (_guide(indexes), _invalid(invalid), _sequential(sequential), _use(indexes, now), _bloat(tables, now)),
+        (_guide(indexes), _invalid(invalid), _sequential(sequential), _unread(unused), _bloat(tables, now), _use(indexes, now)),
         steps=(
             Step("Which statements are slow?", reverse("admin:troubleshooting_queries")),
             Step("Runbook: slow database", reverse("admin:troubleshooting_runbook", args=["slow-database"])),
@@ -96,8 +95,7 @@ def _said(invalid: list[Any], sequential: list[Any], bloated: list[Any], unused:
     if bloated:
         said.append("Dead rows slow every reader. Autovacuum clears them unless an old transaction holds it back.")
     if unused:
-        names = ", ".join(row[0] for row in unused[:5])
-        said.append(f"{count(len(unused), 'large index has', 'large indexes have')} not been read: {names}.")
+        said.append(f"{count(len(unused), 'large index has', 'large indexes have')} never been read.")
     return said
 
 
@@ -131,15 +129,22 @@ def _sequential(found: list[Any]) -> Table:
     return Table("Large tables read from end to end", columns, rows, "None.", (1, 2, 3, 4))
 
 
+def _unread(unused: list[Any]) -> Table:
+    rows = tuple((Code(row[0]), row[1], size(row[4])) for row in unused)
+    note = (
+        "Look at it again after a month of use before you drop it: some serve a page that is opened once a quarter."
+        if rows
+        else ""
+    )
+    return Table("Large and never read", ("Index", "Table", "Size"), rows, "None.", (2,), note)
+
+
 def _use(indexes: list[Any], now: datetime) -> Table:
     rows = tuple(
-        (Code(row[0]), row[1], f"{row[2]:,}", f"{row[3]:,}", size(row[4]), _since(row[5], now), _why(row))
-        for row in indexes[:SHOWN]
+        (Code(row[0]), row[1], f"{row[2]:,}", f"{row[3]:,}", size(row[4]), _since(row[5], now), _why(row)) for row in indexes
     )
-    left = len(indexes) - SHOWN
-    note = f"{left:,} more that are read less are left out." if left > 0 else ""
     columns = ("Index", "Table", "Reads", "Rows", "Size", "Last read", "Also")
-    return Table("Use of every index, most read first", columns, rows, numbers=(2, 3, 4), note=note)
+    return Table("Use of every index, most read first", columns, rows, numbers=(2, 3, 4), folded=True)
 
 
 def _why(row: tuple[Any, ...]) -> str:

@@ -20,8 +20,8 @@ PREFIX = "memory:"
 AT_RISK, BREACHED = 0.8, 0.95
 # A process that has just started fills its caches, so growth counts from two hours on.
 GROWTH_MB_AN_HOUR, LONG_ENOUGH = 5.0, timedelta(hours=2)
-# Less growth than this share of what it uses is the usual breathing.
-SHARE_OF_SIZE = 0.02
+# Less growth in an hour than this share of what it uses is the usual breathing.
+SHARE_OF_SIZE = 0.005
 
 
 def look(now: datetime, period: Period = periods.DAY) -> Finding:
@@ -36,7 +36,7 @@ def look(now: datetime, period: Period = periods.DAY) -> Finding:
         answer,
         state,
         tuple(_said(growing, bool(measured))),
-        _facts(total, share),
+        _facts(),
         (_live(now),),
         tuple(_plot(name, points, period, now) for name, points in measured.items()),
         (
@@ -92,7 +92,7 @@ def _said(growing: list[tuple[str, float, timedelta]], measured: bool) -> list[s
     return said
 
 
-def _facts(total: object, share: float) -> tuple[tuple[str, str], ...]:
+def _facts() -> tuple[tuple[str, str], ...]:
     memory = psutil.virtual_memory()
     swap = psutil.swap_memory()
     return (

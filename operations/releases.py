@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from django.conf import settings
@@ -143,7 +144,7 @@ def _number(name: str | None) -> str:
 
 def _seen(rows: list[Release]) -> Table:
     shown = []
-    for row, before in zip(rows, [*rows[1:], None], strict=True):
+    for row, before in zip_longest(rows, rows[1:]):
         changes = ", ".join(between(before.migrations, row.migrations)) or "none" if before else "-"
         at = timezone.localtime(row.first_seen).strftime("%d %b %Y, %H:%M %Z")
         shown.append((_name(row.release, row.version), row.version, Code(row.commit[:12] or "-"), at, changes))
@@ -158,7 +159,7 @@ def _back(rows: list[Release]) -> Table:
     if len(rows) < 2:
         return Table("How to go back", ("Step", "What to do"), (), "No earlier release is known here.")
     now, before = rows[0], rows[1]
-    changes = between(before.migrations, now.migrations)
+    changes = _undo(before, now)
     earlier = before.release or before.commit[:12] or before.version
     steps = [
         "Take a backup and wait until it is verified.",
@@ -166,7 +167,7 @@ def _back(rows: list[Release]) -> Table:
         f"From source: git checkout {before.commit[:12] or earlier}, then install the locked requirements again.",
     ]
     if changes:
-        steps.insert(1, f"While this release is still there: {'; '.join(_undo(before, now))}. What the new columns hold is lost.")
+        steps.insert(1, f"While this release is still there: {', then '.join(changes)}. What the new columns hold is lost.")
         steps.insert(
             2,
             "If a migration cannot be reversed, restore the backup from before the release; what came in since is lost.",
@@ -182,5 +183,6 @@ def _back(rows: list[Release]) -> Table:
 
 
 def _undo(before: Release, now: Release) -> list[str]:
-    apps = [app for app in reversed(OURS) if before.migrations.get(app) != now.migrations.get(app)]
-    return [f"python manage.py migrate {app} {_number(before.migrations.get(app)).replace('none', 'zero')}" for app in apps]
+    """Tables that the older release does not know stay as they are: it does not touch them, and they hold people's work."""
+    apps = [app for app in reversed(OURS) if before.migrations.get(app) not in (None, now.migrations.get(app))]
+    return [f"manage.py migrate {app} {_number(before.migrations[app])}" for app in apps]

@@ -56,4 +56,4 @@ def _rendered(text: str) -> SafeString:
             if found:
                 part.attrSet("href", reverse("admin:troubleshooting_runbook", args=[found[1]]))
     # Our own files, and HTML in them is shown as text.
-    return mark_safe(reader.renderer.render(tokens, reader.options, {}))  # noqa: S308
+    return mark_safe(str(reader.renderer.render(tokens, reader.options, {})))  # noqa: S308

@@ -9,7 +9,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, TextField
+from django.db.models.functions import Cast
 from django.urls import reverse
 
 from knowledge import embedding_indexes
@@ -141,10 +142,9 @@ def try_search(index: EmbeddingIndex) -> Tried | None:
         f"SELECT c.id FROM knowledge_chunk c WHERE c.index_id = '{index.pk}' ORDER BY c.embedding::halfvec({width})"  # noqa: S608
         f" <=> %s::halfvec({width}) LIMIT 10"
     )
-    sample = Chunk.objects.filter(index=index).order_by().values_list("embedding", flat=True).first()
-    if sample is None:
+    vector = Chunk.objects.filter(index=index).order_by().values_list(Cast("embedding", TextField()), flat=True).first()
+    if vector is None:
         return None
-    vector = sample.to_text()
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL statement_timeout = '2s'")

@@ -41,6 +41,7 @@ class Statement:
     mean_ms: float
     longest_ms: float
     seen: str
+    waited: str = ""
 
 
 def has_statistics() -> bool:
@@ -103,19 +104,23 @@ def _from_statistics() -> list[Statement] | None:
 def _from_samples(now: datetime) -> list[Statement]:
     day = QuerySample.objects.filter(seen_at__gte=now - timedelta(hours=24), state="active").order_by()
     rows = day.values("digest").annotate(
-        times=Count("pk"), total=Sum("milliseconds"), longest=Max("milliseconds"), words=Min("text"), by=Max("process")
+        times=Count("pk"),
+        total=Sum("milliseconds"),
+        longest=Max("milliseconds"),
+        words=Min("text"),
+        by=Max("process"),
+        waits=Max("wait_event"),
     )
     return [
-        Statement(row["digest"], row["words"], row["times"], row["total"] / row["times"], row["longest"], row["by"])
+        Statement(row["digest"], row["words"], row["times"], row["total"] / row["times"], row["longest"], row["by"], row["waits"])
         for row in rows.order_by("-longest", "digest")[:SHOWN]
     ]
 
 
 def _table(found: list[Statement], statistics: bool) -> Table:
-    columns = ("Statement", "Calls" if statistics else "Seen", "Mean", "Longest", "" if statistics else "Process", "Plan")
+    process = () if statistics else ("Process", "Waited for")
+    columns = ("Statement", "Calls" if statistics else "Seen", "Mean", "Longest", *process, "Plan")
     rows = tuple(_row(each, statistics) for each in found)
-    if statistics:
-        columns = tuple(column for column in columns if column)
     empty = "No statement took longer than 100 ms while the watcher looked, in the last 24 hours."
     return Table("Worst first", columns, rows, empty, (1, 2, 3))
 
@@ -124,7 +129,7 @@ def _row(each: Statement, statistics: bool) -> tuple[Cell, ...]:
     plan: Cell = "-"
     if each.text.upper().startswith("SELECT "):
         plan = Link("Plan", reverse("admin:troubleshooting_plan", args=[each.key]))
-    process = () if statistics else (each.seen or "unnamed",)
+    process = () if statistics else (each.seen or "unnamed", each.waited or "-")
     return (Code(each.text), f"{each.calls:,}", _ms(each.mean_ms), _ms(each.longest_ms), *process, plan)
 
 

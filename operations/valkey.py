@@ -174,7 +174,7 @@ def by_family(cache: redis.Redis) -> tuple[dict[str, Family], int]:
 
 def family_of(key: bytes) -> str:
     found = _PREFIX.match(key.decode(errors="replace"))
-    return found[1] if found else "other"
+    return found[1].strip("_.-") if found else "other"
 
 
 def _keys(families: dict[str, Family], looked: int) -> Table:
@@ -201,12 +201,12 @@ def _keys(families: dict[str, Family], looked: int) -> Table:
 
 
 def lengths(broker: redis.Redis) -> dict[str, int]:
-    return {lane: int(broker.llen(lane)) for lane in LANES}  # type: ignore[arg-type]
+    return {lane: int(broker.llen(lane)) for lane in LANES}
 
 
 def _lanes(broker: redis.Redis) -> Table:
     rows = tuple((lane, f"{number:,}") for lane, number in lengths(broker).items())
-    taken = int(broker.hlen("unacked"))  # type: ignore[arg-type]
+    taken = int(broker.hlen("unacked"))
     held = f"{count(taken, 'task has', 'tasks have')} been taken by a worker and not finished."
     note = f"{held} Tasks carry keys only; the rows are the queue."
     return Table("Tasks that wait in the broker", ("Lane", "Waiting"), rows, numbers=(1,), note=note)
@@ -218,7 +218,7 @@ def _slow(cache: redis.Redis) -> Table:
         (str(entry["command"]).split()[0].strip("b'\"").upper(), f"{entry['duration'] / 1000:,.1f} ms", _at(entry["start_time"]))
         for entry in entries
     )
-    number = int(cache.slowlog_len())  # type: ignore[arg-type]
+    number = int(cache.slowlog_len())
     note = f"{count(number, 'entry', 'entries')} in the log of slow commands; only their names are shown." if number else ""
     return Table(
         "Slow commands, latest first", ("Command", "Took", "At"), rows, "None is in its log of slow commands.", (1,), note
@@ -235,7 +235,7 @@ def clear(*, typed: str, by: AbstractBaseUser) -> int:
         raise NotCleared("Type cache to clear it. Nothing was done.")
     try:
         with client(settings.CACHE_URL) as cache:
-            number = int(cache.dbsize())  # type: ignore[arg-type]
+            number = int(cache.dbsize())
             cache.flushdb()
     except _AWAY as error:
         raise NotCleared("Valkey does not answer. Nothing was done.") from error

@@ -31,4 +31,6 @@ def _guarded(page: Page) -> Callable[..., HttpResponseBase]:
 def menu(request: HttpRequest) -> list[Place]:
     """The pages that this reader may open."""
     found = [page for page in ALL if page.title and request.user.has_perm(page.permission)]
-    return [Place(page.title, reverse(f"admin:{page.name}"), request.path == reverse(f"admin:{page.name}")) for page in found]
+    return [
+        Place(page.title, reverse(f"admin:{page.name}"), request.path.startswith(reverse(f"admin:{page.name}"))) for page in found
+    ]
