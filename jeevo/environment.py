@@ -265,23 +265,32 @@ def _networks(reader: _Reader) -> tuple[str, ...]:
     return networks
 
 
-def read(source: Mapping[str, str]) -> Environment:
-    """Everything from the environment, or EnvironmentProblem naming each wrong variable and its remedy."""
-    reader = _Reader(source)
-    mode: Mode = "live" if reader.choice("JEEVO_MODE", "sandbox", ("sandbox", "live")) == "live" else "sandbox"
+def _folders(reader: _Reader) -> tuple[Path, Path]:
     data, keys = _folder(reader, "JEEVO_DATA_DIR", ".jeevo/data"), _folder(reader, "JEEVO_KEYS_DIR", ".jeevo/keys")
     if data == keys or data in keys.parents:
         # Nothing is generated into a place that is about to be refused.
         keys = _folder(reader, "", ".jeevo/keys")
         reader.problem("JEEVO_KEYS_DIR", "must lie outside JEEVO_DATA_DIR, so that a copy of the data does not carry its keys")
+    return data, keys
+
+
+def _country(reader: _Reader) -> str:
+    country = reader.text("DEFAULT_COUNTRY", "IN").upper()
+    if len(country) != 2 or not country.isalpha():
+        reader.problem("DEFAULT_COUNTRY", "must be a two-letter country code such as IN")
+    return country
+
+
+def read(source: Mapping[str, str]) -> Environment:
+    """Everything from the environment, or EnvironmentProblem naming each wrong variable and its remedy."""
+    reader = _Reader(source)
+    mode = cast(Mode, reader.choice("JEEVO_MODE", "sandbox", get_args(Mode)))
+    data, keys = _folders(reader)
     database, redis = _pair(reader)
     field_keys = reader.many("FIELD_KEYS") or (_secret(reader, "FIELD_KEYS", mode, keys, _fernet_key),)
     _check_field_keys(reader, field_keys)
     sandbox_port = reader.integer("SANDBOX_PORT", 8001, 1, 65535)
     hosts, public = _live_only(reader, mode)
-    country = reader.text("DEFAULT_COUNTRY", "IN").upper()
-    if len(country) != 2 or not country.isalpha():
-        reader.problem("DEFAULT_COUNTRY", "must be a two-letter country code such as IN")
     environment = Environment(
         mode=mode,
         secret_key=_secret(reader, "SECRET_KEY", mode, keys, lambda: secrets.token_urlsafe(50)),
@@ -307,7 +316,7 @@ def read(source: Mapping[str, str]) -> Environment:
         single_clinician=reader.flag("SINGLE_CLINICIAN", False),
         upload_limit_mb=reader.integer("UPLOAD_LIMIT_MB", 200, 1, 2000),
         serve_starter_content=reader.flag("SERVE_STARTER_CONTENT", mode == "sandbox"),
-        country=country,
+        country=_country(reader),
         emergency_numbers=reader.text("EMERGENCY_NUMBERS"),
         handover_hours=reader.integer("HANDOVER_HOURS", 24, 1, 72),
         burst_seconds=reader.number("BURST_SECONDS", 2, 0, 10),

@@ -185,4 +185,4 @@ def _back(rows: list[Release]) -> Table:
 def _undo(before: Release, now: Release) -> list[str]:
     """Tables that the older release does not know stay as they are: it does not touch them, and they hold people's work."""
     apps = [app for app in reversed(OURS) if before.migrations.get(app) not in (None, now.migrations.get(app))]
-    return [f"manage.py migrate {app} {_number(before.migrations[app])}" for app in apps]
+    return [f"manage.py migrate {app} {before.migrations[app]}" for app in apps]

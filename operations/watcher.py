@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
 from operations.models import Heartbeat
@@ -58,9 +58,10 @@ class Watcher:
     def _safely(self, watch: Watch, now: datetime) -> None:
         try:
             watch.run(now)
-        except Exception:
+        except Exception as error:
             log.exception("a watch failed; the others go on", watch=watch.name)
-            close_old_connections()
+            if isinstance(error, OperationalError | InterfaceError):
+                connection.close()
 
     def _beat(self, now: datetime, milliseconds: float) -> None:
         values = {"at": now, "every_seconds": ROUND_SECONDS, "round_ms": round(milliseconds, 1)}

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
+from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
+from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.samples import QuerySample, Release
 from operations.models.watching import Heartbeat, Rollup
 
-__all__ = ["Heartbeat", "QuerySample", "Release", "Rollup"]
+__all__ = [
+    "LIVE_STATES",
+    "Delivery",
+    "FollowUp",
+    "Heartbeat",
+    "Incident",
+    "Notice",
+    "OnCallContact",
+    "QuerySample",
+    "Release",
+    "Rollup",
+    "Subscriber",
+    "TimelineEntry",
+    "Timer",
+]

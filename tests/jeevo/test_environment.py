@@ -170,7 +170,7 @@ def test_a_bad_value_is_refused_by_name_with_a_remedy_and_unseen(
 
 def test_every_problem_is_told_at_once(folders: dict[str, str]) -> None:
     message = problem({**folders, "WEB_PORT": "x", "LOG_LEVEL": "x", "DEFAULT_COUNTRY": "xyz"})
-    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == ["DEFAULT_COUNTRY", "WEB_PORT", "LOG_LEVEL"]
+    assert {line.split(":")[0].strip() for line in message.splitlines()[1:]} == {"DEFAULT_COUNTRY", "WEB_PORT", "LOG_LEVEL"}
 
 
 @pytest.mark.parametrize(
