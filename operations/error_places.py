@@ -6,6 +6,7 @@ nowhere kept.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from datetime import datetime
 from urllib.parse import urlencode
@@ -22,7 +23,8 @@ from operations.periods import Period
 from operations.phrases import count, lasted
 from operations.series import Point, Series
 
-PREFIX = "errors:"
+PREFIX, OF_METRICS = "errors:", "errors_at{"
+_LABELS = re.compile(r"errors_at\{(?:kind=[^,]*,)?error=([^,]*),place=([^}]*)")
 SHOWN = 30
 # Faults in the last hour that make it urgent; fewer are looked at in the morning.
 MANY_AN_HOUR = 20
@@ -30,10 +32,10 @@ NO_REASON = "no reason was noted"
 
 
 def look(now: datetime, period: Period = periods.DAY) -> Finding:
-    rows = list(periods.rollups(PREFIX, period, now))
-    places = {name: found for name, found in periods.by_name(rows, PREFIX).items() if any(row.count for row in found)}
+    rows = list(periods.rollups((PREFIX, OF_METRICS), period, now))
+    places = {name: found for name, found in periods.together(rows, place_of).items() if any(row.count for row in found)}
     total = sum(row.count for row in rows)
-    recent = sum(row.count for row in periods.rollups(PREFIX, periods.PERIODS[0], now))
+    recent = sum(row.count for row in periods.rollups((PREFIX, OF_METRICS), periods.PERIODS[0], now))
     answer, state = _answer(places, total, recent, period)
     failed = _failed_out(now, period)
     return Finding(
@@ -51,6 +53,12 @@ def look(now: datetime, period: Period = periods.DAY) -> Finding:
             Step("Runbook: high error rate", reverse("admin:troubleshooting_runbook", args=["high-error-rate"])),
         ),
     )
+
+
+def place_of(name: str) -> str:
+    """ "Class@place", from a figure of that name or from one with both as labels."""
+    found = _LABELS.match(name)
+    return f"{found[1]}@{found[2]}" if found else name.removeprefix(PREFIX)
 
 
 def _answer(places: dict[str, list[Rollup]], total: int, recent: int, period: Period) -> tuple[str, State]:

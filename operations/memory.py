@@ -15,7 +15,8 @@ from operations.periods import Period
 from operations.phrases import lasted
 from operations.series import Point, Series
 
-PREFIX = "memory:"
+# Megabytes of a process by its name; as the figures of /metrics have it, bytes.
+PREFIX, IN_BYTES = "memory:", "process_resident_memory_bytes{process="
 # The guide's target for memory, and where a machine begins to end processes.
 AT_RISK, BREACHED = 0.8, 0.95
 # A process that has just started fills its caches, so growth counts from two hours on.
@@ -47,12 +48,18 @@ def look(now: datetime, period: Period = periods.DAY) -> Finding:
 
 
 def _measured(now: datetime, period: Period) -> dict[str, list[Point]]:
-    rows = periods.by_name(periods.rollups(PREFIX, period, now), PREFIX)
+    rows = periods.together(periods.rollups((PREFIX, IN_BYTES), period, now), process_of)
     return {name: [_point(row) for row in found if row.count] for name, found in sorted(rows.items())}
 
 
+def process_of(name: str) -> str:
+    """ "memory:web" and "process_resident_memory_bytes{process=web}" are both web."""
+    return name.removeprefix(PREFIX).removeprefix(IN_BYTES).rstrip("}")
+
+
 def _point(row: Rollup) -> Point:
-    return Point(row.at, row.total / row.count)
+    size = 2**20 if row.name.startswith(IN_BYTES) else 1
+    return Point(row.at, row.total / row.count / size)
 
 
 def _span(points: list[Point]) -> timedelta:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from operations.models import Rollup
 
@@ -34,15 +34,18 @@ def named(key: str) -> Period:
     return next((period for period in PERIODS if period.key == key), DAY)
 
 
-def rollups(prefix: str, period: Period, now: datetime) -> QuerySet[Rollup]:
-    """Rows whose name begins with the prefix, oldest first. By the range of names, which the index serves."""
-    after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    found = Rollup.objects.filter(period=period.rows, name__gte=prefix, name__lt=after, at__gte=now - period.length, at__lte=now)
+def rollups(prefixes: Iterable[str], period: Period, now: datetime) -> QuerySet[Rollup]:
+    """Rows whose name begins with one of the prefixes, oldest first. By the range of names, which the index serves."""
+    named_so = Q()
+    for prefix in prefixes:
+        named_so |= Q(name__gte=prefix, name__lt=prefix[:-1] + chr(ord(prefix[-1]) + 1))
+    found = Rollup.objects.filter(named_so, period=period.rows, at__gte=now - period.length, at__lte=now)
     return found.order_by("at")
 
 
-def by_name(rows: Iterable[Rollup], prefix: str) -> dict[str, list[Rollup]]:
+def together(rows: Iterable[Rollup], key: Callable[[str], str]) -> dict[str, list[Rollup]]:
+    """The rows by what `key` makes of their names."""
     found: dict[str, list[Rollup]] = {}
     for row in rows:
-        found.setdefault(row.name.removeprefix(prefix), []).append(row)
+        found.setdefault(key(row.name), []).append(row)
     return found

@@ -76,3 +76,12 @@ def test_messages_that_failed_are_counted_by_reason_with_a_link() -> None:
     assert [row[:2] for row in table(found, "Messages that got no answer")] == [["failed after every attempt", "1"]]
     assert "chest" not in str(found)
     assert "status__exact=failed" in found.tables[1].rows[0][0].href  # type: ignore[union-attr]
+
+
+def test_the_figures_of_metrics_are_read_as_well() -> None:
+    a_rollup("errors_at{kind=database,error=OperationalError,place=retrieval.search}", count=2, **ago(hours=2))
+    a_rollup("errors{kind=database}", count=2, **ago(hours=2))
+    found = error_places.look(NOW)
+    assert table(found, "By class and place") == [
+        ["OperationalError", "retrieval.search", "2", "100 %", "2 hours ago", "2 hours ago"]
+    ]

@@ -65,3 +65,9 @@ def test_without_figures_it_says_where_they_come_from() -> None:
 @pytest.mark.parametrize(("share", "state"), [(0.5, "good"), (0.85, "at_risk"), (0.97, "breached")])
 def test_the_machine_decides_where_nobody_grows(share: float, state: str) -> None:
     assert memory._answer(share, [])[1] == state
+
+
+def test_the_figures_of_metrics_are_read_as_well_which_count_bytes() -> None:
+    a_rollup("process_resident_memory_bytes{process=worker-answers}", at=NOW, count=1, total=700 * 2**20)
+    (plot,) = memory.look(NOW).plots
+    assert (plot.title, [point.value for point in plot.points]) == ("worker-answers", [700])
