@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from django.utils import timezone
 from operations import database_connections
 from operations.database_connections import Connection, NotEnded
 from tests import factories
+from tests.fixtures import database_url
 from tests.operations.lookers import a_person, another, table
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,10 +132,10 @@ def test_our_own_connection_cannot_be_ended(asha: User) -> None:
 
 
 def test_no_connection_of_another_database_is_listed_or_ended(asha: User) -> None:
-    with psycopg.connect(**elsewhere()) as other:
+    with psycopg.connect(elsewhere()) as other:
         pid = other.info.backend_pid
         assert pid not in {each.pid for each in database_connections.everyone()}
-        with psycopg.connect(**elsewhere()) as reader:
+        with psycopg.connect(elsewhere()) as reader:
             row = reader.execute("SELECT backend_start FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone()
         assert row is not None
         with pytest.raises(NotEnded):
@@ -143,17 +143,9 @@ def test_no_connection_of_another_database_is_listed_or_ended(asha: User) -> Non
         assert is_alive(other)
 
 
-def elsewhere() -> dict[str, str]:
+def elsewhere() -> str:
     """Another database of the same server."""
-    at = connection.settings_dict
-    return {
-        "host": str(at["HOST"]),
-        "port": str(at["PORT"]),
-        "user": str(at["USER"]),
-        "password": str(at["PASSWORD"]),
-        "dbname": "postgres",
-        "application_name": "worker-answers",
-    }
+    return database_url().rpartition("/")[0] + "/postgres?application_name=worker-answers"
 
 
 def address(each: Connection) -> str:
