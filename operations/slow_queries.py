@@ -25,7 +25,7 @@ _STATISTICS = """
 """
 _ONE = "SELECT query FROM pg_stat_statements WHERE queryid = %s LIMIT 1"
 _SETTINGS = (
-    ("log_min_duration_statement", "Statements that the server writes into its log when they take longer (-1: none)"),
+    ("log_min_duration_statement", "Statements that the server writes into its log when they take longer than this"),
     ("log_parameter_max_length", "Length of values in that log; 0 keeps what patients write out of it"),
     ("log_parameter_max_length_on_error", "The same for statements that fail"),
     ("log_min_error_statement", "From which fault on a statement is logged; panic means practically never"),
@@ -136,13 +136,17 @@ def _row(each: Statement, statistics: bool) -> tuple[Cell, ...]:
 def _settings() -> Table:
     with connection.cursor() as cursor:
         cursor.execute("SELECT name, setting, unit FROM pg_settings WHERE name = ANY(%s)", [[name for name, _ in _SETTINGS]])
-        values = {name: f"{setting}{' ' + unit if unit else ''}" for name, setting, unit in cursor.fetchall()}
+        values = {name: _said(setting, unit) for name, setting, unit in cursor.fetchall()}
     rows = tuple((Code(name), values.get(name, "unknown"), meaning) for name, meaning in _SETTINGS)
     note = (
         "To log slow statements, a database administrator runs ALTER SYSTEM SET log_min_duration_statement = 1000 and reloads."
         " Leave the lengths of values at 0: a value is what a patient wrote."
     )
     return Table("What the server logs", ("Setting", "Now", "Meaning"), rows, note=note)
+
+
+def _said(setting: str, unit: str | None) -> str:
+    return "off" if setting == "-1" else f"{setting} {unit}" if unit else setting
 
 
 def text_of(key: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -56,7 +57,7 @@ def test_a_transaction_that_idles_is_no_slow_statement() -> None:
 def test_the_settings_show_that_values_are_never_logged() -> None:
     rows = {row[0]: row[1] for row in table(slow_queries.look(NOW), "What the server logs")}
     assert (rows["log_parameter_max_length"], rows["log_parameter_max_length_on_error"]) == ("0 B", "0 B")
-    assert rows["log_min_duration_statement"] == "-1 ms"
+    assert rows["log_min_duration_statement"] == "off"
 
 
 def test_the_plan_of_a_sample_is_a_page(client: Client) -> None:
@@ -78,3 +79,38 @@ def test_a_statement_without_a_plan_says_why(client: Client) -> None:
     client.force_login(a_person("ravi", "view_machine"))
     page = client.get(reverse("admin:troubleshooting_plan", args=[sample.digest]))
     assert "Only a single SELECT" in page.content.decode()
+
+
+@pytest.fixture
+def statistics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server with statistics: the wheel's has none, so a view of the same name and columns stands for them."""
+    monkeypatch.setattr(slow_queries, "has_statistics", lambda: True)
+    rows = f"(11, $a${PEOPLE}$a$, 40, 250.0, 900.0, 10000.0), (12, 'SELECT $1', 7000, 0.2, 3.0, 1400.0)"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE VIEW pg_stat_statements AS SELECT queryid, query, calls, mean_exec_time::float8, max_exec_time::float8,"
+            " total_exec_time::float8, d.oid AS dbid FROM pg_database d,"
+            f" (VALUES {rows}) AS v (queryid, query, calls, mean_exec_time, max_exec_time, total_exec_time)"
+            " WHERE d.datname = current_database()"
+        )
+
+
+@pytest.mark.usefixtures("statistics")
+def test_with_statistics_calls_and_means_come_from_the_server(client: Client) -> None:
+    a_sample(5000)
+    found = slow_queries.look(NOW)
+    assert (found.answer, found.state) == ("1 statement takes longer than 100 ms", "at_risk")
+    assert found.said[0] == "Measured by pg_stat_statements since its statistics were last reset."
+    assert table(found, "Worst first") == [
+        [PEOPLE, "40", "250 ms", "900 ms", "Plan"],
+        ["SELECT $1", "7,000", "0 ms", "3 ms", "Plan"],
+    ]
+    client.force_login(a_person("ravi", "view_machine"))
+    page = client.get(reverse("admin:troubleshooting_plan", args=["11"])).content.decode()
+    assert "cost=" in page
+
+
+def test_statistics_that_were_not_loaded_at_the_start_fall_back_to_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slow_queries, "has_statistics", lambda: True)
+    a_sample(900)
+    assert slow_queries.look(NOW).answer == "1 statement takes longer than 100 ms"
