@@ -91,7 +91,8 @@ def _in_words(name: str, rate: float, span: timedelta) -> str:
 
 
 def _said(growing: list[tuple[str, float, timedelta]], measured: bool) -> list[str]:
-    said = [f"{_in_words(*each)}." for each in growing]
+    # The one that grows most is the answer.
+    said = [f"{_in_words(*each)}." for each in sorted(growing, key=lambda each: each[1], reverse=True)[1:]]
     if growing:
         said.append("Restarting that process is safe at any time: its work is taken up again. Note the figures before you do.")
     if not measured:

@@ -9,10 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import DatabaseError, InterfaceError, connection
+
 from operations import (
     database_connections,
     error_places,
     index_use,
+    machine,
     memory,
     reach,
     releases,
@@ -36,7 +39,25 @@ class Topic:
     over: Callable[[datetime, Period], Finding] | None = None
 
     def find(self, now: datetime, period: Period) -> Finding:
-        return self.over(now, period) if self.over else self.look(now)
+        """What is found, or that the database is away: at that hour the page is needed most."""
+        try:
+            return self.over(now, period) if self.over else self.look(now)
+        except (DatabaseError, InterfaceError):
+            return self._without_database()
+
+    def brief(self, now: datetime) -> Finding:
+        try:
+            return self.glance(now)
+        except (DatabaseError, InterfaceError):
+            return self._without_database()
+
+    def _without_database(self) -> Finding:
+        connection.close_if_unusable_or_obsolete()
+        here = ", ".join(dict.fromkeys(each.name for each in machine.running())) or "none that can be seen from here"
+        said = ("Messages are kept by WhatsApp until it is back. Look at its process, its disk and the way to it.",)
+        return Finding(
+            self.name, self.title, "The database did not answer", "breached", said, (("Processes that live here", here),)
+        )
 
 
 def _topic(name: str, title: str, look: Callable[[datetime], Finding]) -> Topic:

@@ -29,7 +29,7 @@ def context(request: HttpRequest, title: str, current: str = "", **values: Any) 
 
 def front(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    found = {topic.name: (topic, topic.glance(now)) for topic in TOPICS}
+    found = {topic.name: (topic, topic.brief(now)) for topic in TOPICS}
     symptoms = [(symptom, [found[name] for name in symptom.topics]) for symptom in troubleshooting.SYMPTOMS]
     shown = context(request, "Troubleshooting", now=now, symptoms=symptoms)
     return TemplateResponse(request, f"{FOLDER}/front.html", shown)

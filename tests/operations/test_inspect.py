@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 
@@ -101,3 +105,21 @@ def test_reach_asks_only_when_told_to(capsys: pytest.CaptureFixture[str]) -> Non
     assert json.loads(said(capsys, "reach", "--json"))["tables"].keys() == {"What the last calls ran into"}
     asked = json.loads(said(capsys, "reach", "--ask", "--json"))
     assert [row["Step"] for row in asked["tables"]["Step by step"]][:2] == ["Name", "Connection"]
+
+
+def test_without_the_database_it_says_so_and_looks_at_what_is_left() -> None:
+    dead = {"DATABASE_URL": "postgres://jeevo@127.0.0.1:1/jeevo", "REDIS_URL": "redis://127.0.0.1:1", "JEEVO_PROCESS": "manage"}
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "inspect"],
+        env={**os.environ, **dead},
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answers = {line.split()[0]: line for line in ran.stdout.splitlines() if line}
+    assert answers.keys() == {topic.name for topic in TOPICS}
+    assert answers["workers"].endswith("breached  The database did not answer")
+    assert answers["cache"].endswith("breached  Valkey does not answer")
+    assert answers["reach"].split()[1] == "unknown"
+    assert "Traceback" not in ran.stderr

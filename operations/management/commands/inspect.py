@@ -22,7 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         now, period = timezone.now(), named(options["over"])
         if options["topic"] is None:
-            findings = [topic.glance(now) for topic in TOPICS]
+            findings = [topic.brief(now) for topic in TOPICS]
             lines = [f"{each.name:<12} {each.state.replace('_', ' '):<9} {each.answer}" for each in findings]
         else:
             findings = [
