@@ -18,6 +18,7 @@ from django.urls import reverse
 from operations import statements
 from operations.figures import State
 from operations.findings import Cell, Code, Finding, Judged, Link, Step, Table
+from operations.pages import ACT
 from operations.phrases import count, lasted
 
 # The guide: fewer than 80 % of what the server allows; idle in a transaction for an hour is stuck.
@@ -195,7 +196,7 @@ def _ending_step(stuck: list[Connection], now: datetime) -> tuple[Step, ...]:
     if not stuck:
         return ()
     worst = max(stuck, key=lambda each: each.lasts(now))
-    return (Step(f"End {worst.process}, stuck for {lasted(worst.lasts(now))}", _address(worst), main=True),)
+    return (Step(f"End {worst.process}, stuck for {lasted(worst.lasts(now))}", _address(worst), main=True, permission=ACT),)
 
 
 def _address(each: Connection) -> str:
@@ -203,7 +204,7 @@ def _address(each: Connection) -> str:
 
 
 def _ending(each: Connection) -> Cell:
-    return "this page" if each.own else Link("End", _address(each))
+    return "this page" if each.own else Link("End", _address(each), ACT)
 
 
 def _stuck_table(found: list[Connection], now: datetime) -> Table:

@@ -28,6 +28,7 @@ _LABELS = re.compile(r"errors_at\{(?:kind=[^,]*,)?error=([^,]*),place=([^}]*)")
 SHOWN = 30
 # Faults in the last hour that make it urgent; fewer are looked at in the morning.
 MANY_AN_HOUR = 20
+OUT, IN = "conversations.view_outboundmessage", "conversations.view_inboundmessage"
 NO_REASON = "no reason was noted"
 
 
@@ -110,7 +111,7 @@ def _failed_out(now: datetime, period: Period) -> Table:
     """Messages that could not be sent, by WhatsApp's reason, which is a sentence of ours."""
     address = reverse("admin:conversations_outboundmessage_changelist") + "?status__exact=failed"
     rows = tuple(
-        (Link(row["reason"] or NO_REASON, address), f"{row['number']:,}", f"{lasted(now - row['latest'])} ago")
+        (Link(row["reason"] or NO_REASON, address, OUT), f"{row['number']:,}", f"{lasted(now - row['latest'])} ago")
         for row in OutboundMessage.objects.filter(status="failed", failed_at__gte=now - period.length)
         .order_by()
         .values("reason")
@@ -126,7 +127,7 @@ def _failed_in(now: datetime, period: Period) -> Table:
     # The index by age of the payload holds every message of the last days.
     failed = InboundMessage.objects.filter(Q(payload__isnull=False), status="failed", received_at__gte=now - period.length)
     rows = tuple(
-        (Link(row["reason"] or NO_REASON, address), f"{row['number']:,}", f"{lasted(now - row['latest'])} ago")
+        (Link(row["reason"] or NO_REASON, address, IN), f"{row['number']:,}", f"{lasted(now - row['latest'])} ago")
         for row in failed.order_by()
         .values("reason")
         .annotate(number=Count("pk"), latest=Max("received_at"))

@@ -6,7 +6,8 @@ text, or text that leads to a page; nothing in it is a patient's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from operations.figures import State
@@ -17,6 +18,7 @@ from operations.series import Series
 class Link:
     text: str
     href: str
+    permission: str = ""
 
     def __str__(self) -> str:
         return self.text
@@ -73,6 +75,7 @@ class Step:
     text: str
     href: str
     main: bool = False
+    permission: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,11 +91,17 @@ class Finding:
     steps: tuple[Step, ...] = ()
 
 
-WORST_FIRST: tuple[State, ...] = ("breached", "at_risk", "unknown", "good")
+def for_reader(finding: Finding, may: Callable[[str], bool]) -> Finding:
+    """The same without ways to pages that this reader may not open."""
 
+    def open_to(each: Step | Link) -> bool:
+        return not each.permission or may(each.permission)
 
-def worst(states: list[State]) -> State:
-    return next((state for state in WORST_FIRST if state in states), "unknown")
+    def seen(cell: Cell) -> Cell:
+        return str(cell) if isinstance(cell, Link) and not open_to(cell) else cell
+
+    tables = tuple(replace(table, rows=tuple(tuple(map(seen, row)) for row in table.rows)) for table in finding.tables)
+    return replace(finding, tables=tables, steps=tuple(filter(open_to, finding.steps)))
 
 
 def as_json(finding: Finding) -> dict[str, Any]:

@@ -67,7 +67,11 @@ def look(now: datetime) -> Finding:
         _facts(index, passages, tried, left_out),
         (_building(), _indexes(now)),
         steps=(
-            Step("Indexes by model", reverse("admin:knowledge_embeddingindex_changelist")),
+            Step(
+                "Indexes by model",
+                reverse("admin:knowledge_embeddingindex_changelist"),
+                permission="knowledge.view_embeddingindex",
+            ),
             Step("Runbook: slow search", reverse("admin:troubleshooting_runbook", args=["slow-search"])),
         ),
     )

@@ -22,6 +22,7 @@ from django.urls import reverse
 from operations.figures import State
 from operations.findings import Finding, Judged, Step, Table
 from operations.index_use import size
+from operations.pages import ACT
 from operations.phrases import count, lasted
 
 LANES = ("answers", "indexing", "operations")
@@ -90,7 +91,7 @@ def _found(cache: redis.Redis, broker: redis.Redis) -> Finding:
 
 def _steps() -> tuple[Step, ...]:
     return (
-        Step("Clear the cache", reverse("admin:troubleshooting_clear")),
+        Step("Clear the cache", reverse("admin:troubleshooting_clear"), permission=ACT),
         Step("Workers and queues", reverse("admin:troubleshooting_workers")),
         Step("Runbook: stuck messages", reverse("admin:troubleshooting_runbook", args=["stuck-messages"])),
     )

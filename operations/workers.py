@@ -87,7 +87,11 @@ def finding(now: datetime, asked: Asked | None) -> Finding:
         _facts(queue, age, now),
         (processes, _beats(now), _messages(now), _outbound(now), *_celery(asked), _timer_table(now)),
         steps=(
-            Step("Messages that wait", reverse("admin:conversations_inboundmessage_changelist") + "?open=yes"),
+            Step(
+                "Messages that wait",
+                reverse("admin:conversations_inboundmessage_changelist") + "?open=yes",
+                permission="conversations.view_inboundmessage",
+            ),
             Step("Runbook: stuck messages", reverse("admin:troubleshooting_runbook", args=["stuck-messages"])),
         ),
     )

@@ -12,8 +12,8 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from operations import runbooks, slow_queries, statements, troubleshooting
-from operations.findings import Finding
-from operations.pages import ACT, Page
+from operations.findings import Finding, for_reader
+from operations.pages import Page
 from operations.periods import PERIODS, Period, named
 from operations.troubleshooting import TOPICS, Topic
 
@@ -23,8 +23,7 @@ FOLDER = "admin/operations/troubleshooting"
 def context(request: HttpRequest, title: str, current: str = "", **values: Any) -> dict[str, Any]:
     """What every page of troubleshooting shows: its title and the places beside it."""
     places = [(topic.title, f"admin:troubleshooting_{topic.name}", topic.name == current) for topic in TOPICS]
-    may_act = request.user.has_perm(ACT)
-    return {**admin.site.each_context(request), "title": title, "topics": places, "may_act": may_act, **values}
+    return {**admin.site.each_context(request), "title": title, "topics": places, **values}
 
 
 def front(request: HttpRequest) -> HttpResponse:
@@ -41,7 +40,9 @@ def show(topic: Topic, request: HttpRequest) -> HttpResponse:
 
 
 def answered(request: HttpRequest, topic: Topic, finding: Finding, period: Period) -> HttpResponse:
-    shown = context(request, topic.title, topic.name, topic=topic, finding=finding, now=timezone.now())
+    shown = context(
+        request, topic.title, topic.name, topic=topic, finding=for_reader(finding, request.user.has_perm), now=timezone.now()
+    )
     if topic.over:
         shown |= {"periods": PERIODS, "period": period}
     return TemplateResponse(request, f"{FOLDER}/finding.html", shown)
