@@ -162,7 +162,7 @@ def _back(rows: list[Release]) -> Table:
     changes = _undo(before, now)
     earlier = before.release or before.commit[:12] or before.version
     steps = [
-        "Take a backup and wait until it is verified.",
+        "Take a backup, which is verified at once: manage.py backup take full.",
         f"Containers: set the image of docker-compose.yml to the tag of {earlier}, and JEEVO_RELEASE with it.",
         f"From source: git checkout {before.commit[:12] or earlier}, then install the locked requirements again.",
     ]

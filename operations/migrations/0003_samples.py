@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0003_notices'),
+        ('operations', '0005_restores'),
     ]
 
     operations = [

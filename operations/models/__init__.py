@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from operations.models.backups import Backup
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.notices import Delivery, Notice, Subscriber
+from operations.models.restores import Restore
 from operations.models.samples import QuerySample, Release
 from operations.models.watching import Heartbeat, Rollup
 
 __all__ = [
     "LIVE_STATES",
+    "Backup",
     "Delivery",
     "FollowUp",
     "Heartbeat",
@@ -17,6 +20,7 @@ __all__ = [
     "OnCallContact",
     "QuerySample",
     "Release",
+    "Restore",
     "Rollup",
     "Subscriber",
     "TimelineEntry",

@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, troubleshooting, troubleshooting_acts
+from operations.pages import Page, Place, roles, troubleshooting, troubleshooting_acts
 
-ALL: tuple[Page, ...] = (*troubleshooting.PAGES, *troubleshooting_acts.PAGES)
+ALL: tuple[Page, ...] = (*troubleshooting.PAGES, *troubleshooting_acts.PAGES, *roles.PAGES)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:
