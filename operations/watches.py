@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from operations import rollups
+from operations import rollups, samples
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = (Watch("figures", rollups.Figures()),)
+ALL: tuple[Watch, ...] = (
+    Watch("figures", rollups.Figures()),
+    Watch("slow statements", samples.take),
+    Watch("old samples", samples.forget, every=3600),
+)
