@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operations import sending
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = ()
+ALL: tuple[Watch, ...] = (Watch("notices", sending.SENDER.run),)

@@ -37,6 +37,7 @@ class Subscriber(models.Model):
     maintenance = models.BooleanField(default=True)
     least_severity = models.PositiveSmallIntegerField(default=2, help_text="Told of incidents this severe or worse; 4 is all.")
     active = models.BooleanField(default=True)
+    stopped_because = models.CharField(max_length=200, blank=True, help_text="Why nothing is sent: who stopped it, and when.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
