@@ -17,6 +17,7 @@ from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.urls import reverse
 
+from operations import site
 from operations.models import Delivery, Subscriber
 from operations.outcomes import SENT, Outcome
 
@@ -118,7 +119,7 @@ def message(delivery: Delivery, connection: BaseEmailBackend | None = None) -> E
 
 
 def unsubscribe_link(subscriber: Subscriber) -> str:
-    return site() + reverse("unsubscribe", args=[signing.Signer(salt=SALT).sign(str(subscriber.pk))])
+    return site.address(reverse("unsubscribe", args=[signing.Signer(salt=SALT).sign(str(subscriber.pk))]))
 
 
 def subscriber_of(token: str) -> Subscriber | None:
@@ -127,8 +128,3 @@ def subscriber_of(token: str) -> Subscriber | None:
         return Subscriber.objects.filter(pk=UUID(signing.Signer(salt=SALT).unsign(token))).first()
     except (signing.BadSignature, ValueError):
         return None
-
-
-def site() -> str:
-    """Where people reach the web process; in the sandbox that is this machine."""
-    return settings.ENVIRONMENT.public_url or f"http://127.0.0.1:{settings.ENVIRONMENT.web_port}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from operations import health, unsubscribe
+from operations import health, status_view, unsubscribe
 
 urlpatterns = [
     re_path(r"^health/live/?$", health.live, name="live"),
     re_path(r"^health/?$", health.HealthView.as_view(), name="health"),
     path("unsubscribe/<str:token>/", unsubscribe.page, name="unsubscribe"),
+    path("status/", status_view.file, name="status"),
+    path("status/<str:name>", status_view.file),
 ]

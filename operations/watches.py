@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from operations import sending
+from operations import sending, status_page
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = (Watch("notices", sending.SENDER.run),)
+ALL: tuple[Watch, ...] = (
+    Watch("notices", sending.SENDER.run),
+    Watch("status page", status_page.PAGE.run, every=30),
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from operations import mail
+from operations import mail, site
 from operations.models import Subscriber
 
 pytestmark = pytest.mark.django_db
@@ -17,7 +17,7 @@ def subscriber() -> Subscriber:
 
 
 def path(subscriber: Subscriber) -> str:
-    return mail.unsubscribe_link(subscriber).removeprefix(mail.site())
+    return mail.unsubscribe_link(subscriber).removeprefix(site.address(""))
 
 
 def test_opening_the_link_asks_and_changes_nothing(client: Client, subscriber: Subscriber) -> None:
