@@ -35,4 +35,4 @@ def _judged(delivery: Delivery, now: datetime) -> tuple[str, str, str]:
         return "unknown", "Waits", "It goes out within seconds while the watcher runs."
     wait = lasted(delivery.next_try_at - now) if delivery.next_try_at > now else "a moment"
     tried = count(delivery.attempts, "attempt", "attempts")
-    return "at_risk", "Tried again", f"{delivery.reason} After {tried}, the next is in {wait}."
+    return "at_risk", "Trying again", f"{delivery.reason} After {tried}, the next is in {wait}."

@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -36,7 +37,7 @@ class FailedFilter(admin.SimpleListFilter):
 
 @admin.register(Notice)
 class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("subject", "event", "created_at", "became")
+    list_display = ("subject", "event", "said", "became")
     list_filter = (FailedFilter, "about", "event")
     search_fields = ("subject",)
     show_facets = admin.ShowFacets.ALWAYS
@@ -65,6 +66,10 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         counts = {name: Count("deliveries", filter=Q(deliveries__status__in=of)) for name, of in _GROUPS.items()}
         return super().get_queryset(request).annotate(**counts)
+
+    @admin.display(description="Said", ordering="created_at")
+    def said(self, notice: Notice) -> str:
+        return render_to_string("admin/ago.html", {"at": notice.created_at})
 
     @admin.display(description="Recipients")
     def became(self, notice: Any) -> SafeString:

@@ -75,6 +75,7 @@ class NotPossible(Exception):
 @admin.register(Subscriber)
 class SubscriberAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = SubscriberForm
+    fields = SubscriberForm.Meta.fields
     list_display = ("name", "goes_to", "told_of", "standing")
     list_filter = ("active", "channel")
     search_fields = ("name", "address")
@@ -116,6 +117,20 @@ class SubscriberAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if not change:
             obj.created_by = request.user  # type: ignore[assignment]
         super().save_model(request, obj, form, change)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"channel": Channel.EMAIL, **super().get_changeform_initial_data(request)}
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        """One button: what comes after saving is the page that shows whether a notice arrives."""
+        one = {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().changeform_view(request, object_id, form_url, {**one, **(extra_context or {})})
+
+    def response_change(self, request: HttpRequest, obj: Subscriber) -> HttpResponse:
+        self.message_user(request, "Saved.", messages.SUCCESS)
+        return redirect(address(obj.pk))
 
     def response_add(self, request: HttpRequest, obj: Subscriber, post_url_continue: Any = None) -> HttpResponse:
         if obj.channel == Channel.WEBHOOK:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail as django_mail
 from django.utils import timezone
 from pytest_django import Settings
@@ -92,6 +93,20 @@ def test_a_webhook_gets_the_notice_signed_with_its_own_secret(receiver: Receiver
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts, delivery.reason) == ("sent", 1, "")
     assert delivery.sent_at is not None
+
+
+def test_the_check_in_the_documents_takes_our_signature_and_no_other() -> None:
+    page = (settings.BASE_DIR / "docs" / "notices.md").read_text()
+    code: dict[str, Any] = {}
+    exec(page.partition("```python")[2].partition("```")[0], code)
+    check, body = code["is_from_jeevo"], '{"subject":"देर"}'.encode()
+    header = webhooks.signature(body, "secret", at=1_764_236_400)
+    assert check(body, header, "secret", now=1_764_236_410)
+    assert not check(body + b" ", header, "secret", now=1_764_236_410)
+    assert not check(body, header, "other", now=1_764_236_410)
+    assert not check(body, header, "secret", now=1_764_237_400)
+    assert not check(body, header.replace("t=1764236400", "t=1764236401"), "secret", now=1_764_236_410)
+    assert not check(body, "", "secret")
 
 
 def test_a_contact_on_call_has_no_secret_and_gets_no_signature(receiver: Receiver) -> None:

@@ -246,10 +246,10 @@ def test_a_list_asks_as_much_for_many_as_for_one(asha: Client, django_assert_max
         ({"status": "sent", "sent_at": NOW}, "Sent", ""),
         ({"status": "sending"}, "Being sent", ""),
         ({"status": "failed", "reason": "It is gone."}, "Failed", "It is gone."),
-        ({"attempts": 2, "reason": "Away."}, "Tried again", "Away. After 2 attempts, the next is in 2 minutes."),
+        ({"attempts": 2, "reason": "Away."}, "Trying again", "Away. After 2 attempts, the next is in 2 minutes."),
         (
             {"attempts": 1, "reason": "Away.", "next_try_at": NOW},
-            "Tried again",
+            "Trying again",
             "Away. After 1 attempt, the next is in a moment.",
         ),
     ],
