@@ -65,7 +65,8 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
         counts = {name: Count("deliveries", filter=Q(deliveries__status__in=of)) for name, of in _GROUPS.items()}
-        return super().get_queryset(request).annotate(**counts)
+        rows: QuerySet[Notice] = super().get_queryset(request).annotate(**counts)
+        return rows
 
     @admin.display(description="Said", ordering="created_at")
     def said(self, notice: Notice) -> str:

@@ -104,8 +104,15 @@ def gather(now: datetime) -> Status:
 def late(last: Status | None, *, since: datetime, now: datetime) -> Status:
     """What is said while the database cannot be asked: what was known last, and that answers may be late."""
     state: State = last.state if last and last.state != "working" else "limited"
-    said = {"incidents": last.incidents, "maintenance": last.maintenance, "known_at": last.known_at} if last else {}
-    return _status(state, "Answers may be late. Messages are kept and answered later.", now=now, late_since=since, **said)
+    return _status(
+        state,
+        "Answers may be late. Messages are kept and answered later.",
+        now=now,
+        late_since=since,
+        known_at=last.known_at if last else None,
+        incidents=last.incidents if last else (),
+        maintenance=last.maintenance if last else (),
+    )
 
 
 def _status(state: State, reason: str, *, now: datetime, known_at: datetime | None = None, **rest: Any) -> Status:

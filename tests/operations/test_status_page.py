@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import httpx
@@ -52,7 +53,7 @@ def no_database(transactional_db: None) -> Iterator[None]:
     connection.settings_dict["PORT"] = port
 
 
-def declare(by: User, *, severity: int = 2, public: bool = True, now: datetime = NOW, **values: str) -> Incident:
+def declare(by: User, *, severity: int = 2, public: bool = True, now: datetime = NOW, **values: Any) -> Incident:
     incident, _ = incidents.declare(
         values.pop("title", "Worker 3 is out of memory"), severity=severity, now=now, by=by, public=public, **values
     )
@@ -240,8 +241,8 @@ def staff_wrote(folder: Path, no_database: None) -> None:
     incident = public_status.PublicIncident(
         "01a2", "We are looking into it", True, NOW - MINUTE, None, NOW - MINUTE, "Slow answers", "", ""
     )
-    at = {"known_at": NOW, "as_of": NOW}
-    status_page.write(public_status.Status("Jeevo", "", "working", "Fine.", "", incidents=(incident,), **at), folder)
+    status = public_status.Status("Jeevo", "", "working", "Fine.", "", known_at=NOW, as_of=NOW, incidents=(incident,))
+    status_page.write(status, folder)
 
 
 def test_without_the_database_and_without_a_page_nothing_is_made_up(folder: Path, no_database: None) -> None:
