@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils.cache import get_conditional_response, set_response_etag
 
 from operations.models import Delivery
 from operations.phrases import count, lasted
@@ -36,3 +41,9 @@ def _judged(delivery: Delivery, now: datetime) -> tuple[str, str, str]:
     wait = lasted(delivery.next_try_at - now) if delivery.next_try_at > now else "a moment"
     tried = count(delivery.attempts, "attempt", "attempts")
     return "at_risk", "Trying again", f"{delivery.reason} After {tried}, the next is in {wait}."
+
+
+def fragment(request: HttpRequest, template: str, context: Mapping[str, Any]) -> HttpResponse:
+    """The part of a page that refreshes itself; an open page that shows it already gets an empty answer."""
+    answer = set_response_etag(render(request, template, context))
+    return get_conditional_response(request, etag=answer["ETag"], response=answer) or answer

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from operations import sending
-from operations.delivery_lines import lines
+from operations.delivery_lines import fragment, lines
 from operations.models import Delivery, Notice
 from operations.phrases import count
 
@@ -32,7 +31,8 @@ class FailedFilter(admin.SimpleListFilter):
         return [("yes", "Yes")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Notice]) -> QuerySet[Notice]:
-        return queryset.filter(deliveries__status=Delivery.Status.FAILED).distinct() if self.value() else queryset
+        failed = Delivery.objects.filter(notice=OuterRef("pk"), status=Delivery.Status.FAILED)
+        return queryset.filter(Exists(failed)) if self.value() else queryset
 
 
 @admin.register(Notice)
@@ -64,8 +64,8 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Notice]:
-        counts = {name: Count("deliveries", filter=Q(deliveries__status__in=of)) for name, of in _GROUPS.items()}
-        rows: QuerySet[Notice] = super().get_queryset(request).annotate(**counts)
+        states = Delivery.objects.only("notice_id", "status").order_by()
+        rows: QuerySet[Notice] = super().get_queryset(request).prefetch_related(Prefetch("deliveries", queryset=states))
         return rows
 
     @admin.display(description="Said", ordering="created_at")
@@ -73,15 +73,14 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return render_to_string("admin/ago.html", {"at": notice.created_at})
 
     @admin.display(description="Recipients")
-    def became(self, notice: Any) -> SafeString:
-        parts = [f"{getattr(notice, name)} {word}" for name, word in _WORDS.items() if getattr(notice, name)]
-        return format_html("{}", ", ".join(parts) or "nobody was to be told")
+    def became(self, notice: Notice) -> str:
+        found = Counter(_WORDS[each.status] for each in notice.deliveries.all())
+        return ", ".join(f"{found[word]} {word}" for word in _ORDER if found[word]) or "nobody was to be told"
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
         notice = get_object_or_404(Notice, pk=object_id)
-        part = request.GET.get("part") == "deliveries"
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -90,7 +89,9 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "lines": lines(notice.deliveries.order_by("recipient", "pk"), now=timezone.now()),
             "may": request.user.has_perm(RESEND),
         }
-        return render(request, "admin/operations/notices/" + ("deliveries.html" if part else "notice.html"), context)
+        if request.GET.get("part") == "deliveries":
+            return fragment(request, "admin/operations/notices/deliveries.html", context)
+        return render(request, "admin/operations/notices/notice.html", context)
 
     def resend(self, request: HttpRequest, key: UUID) -> HttpResponse:
         notice = get_object_or_404(Notice, pk=key)
@@ -105,5 +106,5 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return redirect(reverse("admin:operations_notice_change", args=[key]))
 
 
-_GROUPS = {"sent": ["sent"], "failed": ["failed"], "open": ["queued", "sending"]}
-_WORDS = {"failed": "failed", "open": "under way", "sent": "sent"}
+_WORDS = {"failed": "failed", "queued": "under way", "sending": "under way", "sent": "sent"}
+_ORDER = ("failed", "under way", "sent")

@@ -22,7 +22,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from operations import notifications, outbound
-from operations.delivery_lines import lines
+from operations.delivery_lines import fragment, lines
 from operations.models import Delivery, Subscriber
 from operations.models.notices import Channel, new_secret
 from operations.notifications import Recipient
@@ -154,7 +154,7 @@ class SubscriberAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         subscriber = self.get_object(request, object_id)
         if not self.has_view_permission(request, subscriber):
             raise PermissionDenied
-        return render(request, "admin/operations/notices/subscriber_deliveries.html", latest(subscriber) if subscriber else {})
+        return fragment(request, "admin/operations/notices/subscriber_deliveries.html", latest(subscriber) if subscriber else {})
 
     def step(self, request: HttpRequest, key: UUID) -> HttpResponse:
         subscriber = get_object_or_404(Subscriber, pk=key)

@@ -77,6 +77,8 @@ class Notice(models.Model):
         indexes = [
             # What was said about one incident or window, in order.
             models.Index(fields=["about_key", "created_at"], name="notice_about"),
+            # The list, latest first.
+            models.Index(fields=["-created_at", "id"], name="notice_latest"),
         ]
 
     def __str__(self) -> str:
@@ -110,6 +112,8 @@ class Delivery(models.Model):
         indexes = [
             # What is due to be sent.
             models.Index(fields=["next_try_at"], name="delivery_due", condition=Q(status__in=["queued", "sending"])),
+            # Notices that did not reach somebody.
+            models.Index(fields=["notice"], name="delivery_failed", condition=Q(status="failed")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["notice", "channel", "address"], name="delivery_once"),

@@ -149,6 +149,16 @@ def test_a_test_goes_out_and_its_result_is_shown(asha: Client, receiver: Receive
     assert len(receiver.calls) == 1
 
 
+def test_a_page_that_shows_it_already_is_not_sent_it_again(asha: Client) -> None:
+    subscriber = a_mailbox()
+    step(asha, subscriber, "test")
+    part = page(subscriber) + "?part=deliveries"
+    mark = asha.get(part)["ETag"]
+    assert asha.get(part, headers={"If-None-Match": mark}).status_code == 304
+    Delivery.objects.update(status="sent", sent_at=NOW)
+    assert asha.get(part, headers={"If-None-Match": mark}).status_code == 200
+
+
 def test_a_pause_says_who_paused_it_and_a_paused_one_is_not_tried(asha: Client) -> None:
     subscriber = a_mailbox()
     step(asha, subscriber, "pause")
