@@ -21,7 +21,8 @@ from operations.delivery_lines import fragment, lines
 from operations.models import Delivery, Notice
 from operations.phrases import count
 
-RESEND = "operations.change_delivery"
+# Whoever may tell people outside may tell them again; addresses are for those who may see deliveries.
+RESEND, ADDRESSES = "operations.run_incident", "operations.view_delivery"
 
 
 class FailedFilter(admin.SimpleListFilter):
@@ -86,6 +87,8 @@ class NoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             "opts": self.opts,
             "title": notice.subject,
             "notice": notice,
+            "became": self.became(notice),
+            "addresses": request.user.has_perm(ADDRESSES),
             "lines": lines(notice.deliveries.order_by("recipient", "pk"), now=timezone.now()),
             "may": request.user.has_perm(RESEND),
         }

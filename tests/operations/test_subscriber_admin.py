@@ -39,7 +39,7 @@ def receiver(environment: ChangeEnvironment) -> Iterator[Receiver]:
 
 
 def with_permissions(*codenames: str) -> Client:
-    user = User.objects.create(username=f"user-{'-'.join(codenames)}", is_staff=True)
+    user, _ = User.objects.get_or_create(username=f"user-{'-'.join(codenames)}", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames, content_type__app_label="operations"))
     client = Client()
     client.force_login(user)
@@ -221,6 +221,24 @@ def test_a_notice_shows_what_became_of_it_for_each_recipient(asha: Client) -> No
     listed = text(asha.get(reverse("admin:operations_notice_changelist")))
     assert "1 failed, 1 under way, 1 sent" in listed
     assert "Answers are" in text(asha.get(reverse("admin:operations_notice_changelist") + "?failed=yes"))
+
+
+def test_addresses_are_shown_only_to_those_who_may_see_recipients() -> None:
+    notice = a_notice("anna", "bela")
+    address = reverse("admin:operations_notice_change", args=[notice.pk])
+    for part in ("", "?part=deliveries"):
+        reader = text(with_permissions("view_notice").get(address + part))
+        assert "2 under way" in reader
+        assert "anna" not in reader
+        assert "anna@example.org" in text(with_permissions("view_notice", "view_delivery").get(address + part))
+
+
+def test_whoever_may_run_an_incident_may_send_again() -> None:
+    notice = a_notice("anna")
+    notice.deliveries.update(status="failed")
+    member = with_permissions("view_notice", "run_incident")
+    assert member.post(reverse("admin:operations_notice_resend", args=[notice.pk])).status_code == 302
+    assert notice.deliveries.get().status == "queued"
 
 
 def test_only_what_failed_is_sent_again(asha: Client) -> None:
