@@ -9,6 +9,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
+from operations import notice_admin, subscriber_admin  # noqa: F401 (they register their pages)
 from operations.people import FailedSignIns, PersonAdmin
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
