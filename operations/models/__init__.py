@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
+from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.watching import Heartbeat, Rollup
 
 __all__ = [
     "LIVE_STATES",
+    "ChecklistItem",
     "Delivery",
     "FollowUp",
     "Heartbeat",
     "Incident",
+    "MaintenanceSchedule",
+    "MaintenanceWindow",
     "Notice",
     "OnCallContact",
+    "Pause",
     "Rollup",
     "Subscriber",
     "TimelineEntry",
