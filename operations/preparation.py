@@ -13,9 +13,11 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
+from operations import pauses
 
 # Any constant will do, as long as every starter uses the same one.
 _LOCK = 7_233_861
@@ -30,6 +32,7 @@ def prepare(*, say: Say) -> None:
         roles.ensure()
         rule_roles.ensure()
         first_account(say=say)
+        pauses.service_started(now=timezone.now())
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")
