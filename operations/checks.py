@@ -6,24 +6,21 @@ What cannot be known is said to be unknown and is ticked by hand. A check that b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from celery import current_app
 from django.db import DatabaseError
 from django.db.models import Sum
-from kombu.exceptions import OperationalError as BrokerError
+from health_check.base import HealthCheck, HealthCheckResult
 
-from operations import health
+from operations import health, workers
 from operations.models import ChecklistItem, Heartbeat, MaintenanceWindow, Notice, OnCallContact, Rollup
 from operations.phrases import count, lasted
 
 log = structlog.get_logger(__name__)
 State = ChecklistItem.State
-LANES = ("answers", "indexing", "operations")
-ANSWER_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def run(name: str, window: MaintenanceWindow, *, now: datetime) -> Result:
         return unknown("Jeevo cannot tell. Look yourself and tick it by hand.")
     try:
         return check(window, now)
-    except (DatabaseError, BrokerError, OSError) as error:
+    except (DatabaseError, OSError) as error:
         log.warning("a check could not look", check=name, error=type(error).__name__)
         return unknown("It could not be looked at now. Run it again, or look yourself and tick it by hand.")
 
@@ -93,7 +90,7 @@ def health_is_green(window: MaintenanceWindow, now: datetime) -> Result:
 BAD = {"unreachable", "empty", "late", "stopped", "stale", "degraded", "unhealthy"}
 
 
-async def _ask(made: list[health.Check]) -> list[health.HealthCheckResult]:
+async def _ask(made: Sequence[HealthCheck]) -> list[HealthCheckResult]:
     return list(await asyncio.gather(*(check.get_result() for check in made)))
 
 
@@ -101,12 +98,13 @@ def services_run(window: MaintenanceWindow, now: datetime) -> Result:
     """Every loop that leaves a heartbeat, and a worker in each lane."""
     beats = list(Heartbeat.objects.all())
     silent = [each.name for each in beats if now - each.at > timedelta(seconds=3 * each.every_seconds)]
-    answers = current_app.control.inspect(timeout=ANSWER_SECONDS).ping() or {}
-    lanes = {name.partition("@")[0] for name in answers}
-    missing = [f"workers of {lane}" for lane in LANES if lane not in lanes]
+    lanes = workers.lanes()
+    if lanes is None:
+        return failed("The broker does not answer, so no worker can be asked.")
+    missing = [f"workers of {lane}" for lane in workers.LANES if lane not in lanes]
     if silent or missing or not beats:
         return failed("No sign of life from: " + ", ".join([*silent, *missing] or ["the watcher"]) + ".")
-    return done(f"The {', the '.join(each.name for each in beats)} and the workers of {', '.join(LANES)} answer.")
+    return done(f"The {', the '.join(each.name for each in beats)} and the workers of {', '.join(workers.LANES)} answer.")
 
 
 def errors_are_few(window: MaintenanceWindow, now: datetime) -> Result:

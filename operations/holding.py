@@ -63,4 +63,4 @@ def _hold(text: str, now: datetime, until: datetime) -> int:
 
 
 def _rows(row: MaintenanceWindow | Pause) -> QuerySet[HoldingNotice]:
-    return HoldingNotice.objects.filter(pk=row.holding_notice, holds=True)
+    return HoldingNotice.objects.filter(pk__in=[row.holding_notice] if row.holding_notice else [], holds=True)

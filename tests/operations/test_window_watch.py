@@ -34,7 +34,7 @@ def rounds(start: datetime, end: datetime, step: timedelta = MINUTE) -> None:
 
 def notice_of(window: MaintenanceWindow) -> HoldingNotice:
     window.refresh_from_db()
-    return HoldingNotice.objects.get(pk=window.holding_notice)
+    return HoldingNotice.objects.get(pk__in=[window.holding_notice])
 
 
 # Before

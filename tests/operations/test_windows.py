@@ -72,7 +72,7 @@ def test_one_window_at_a_time() -> None:
 
 def test_people_wait_from_its_start_to_its_end() -> None:
     window = a_running_window()
-    notice = HoldingNotice.objects.get(pk=window.holding_notice)
+    notice = HoldingNotice.objects.get(pk__in=[window.holding_notice])
     assert (notice.starts_at, notice.ends_at, notice.holds, notice.text) == (NOW, window.ends_at, True, "")
     windows.complete(window, by=asha(), now=NOW + HOUR, why="Documentation tomorrow")
     notice.refresh_from_db()
