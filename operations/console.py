@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from operations import figures, plot, verdict
+from operations import figures, plot, public_maintenance, verdict
 from operations.pages import catalogue
 
 # What people come for first; anything else follows by name.
@@ -60,6 +60,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "verdict": verdict.verdict(tiles, quiet=not hours.total),
         "tiles": tiles,
         "plot": hours,
+        "maintenance": public_maintenance.for_home(now),
     }
 
 
