@@ -18,6 +18,7 @@ from health_check.base import HealthCheck, HealthCheckResult
 from operations import health, workers
 from operations.models import ChecklistItem, Heartbeat, MaintenanceWindow, Notice, OnCallContact, Rollup
 from operations.phrases import count, lasted
+from operations.window_notices import AHEAD, SLACK
 
 log = structlog.get_logger(__name__)
 State = ChecklistItem.State
@@ -60,7 +61,8 @@ def told_ahead(window: MaintenanceWindow, now: datetime) -> Result:
     if notice is None:
         return failed("No notice has gone out yet. It goes out by itself 48 hours before the start.")
     ahead = window.starts_at - notice.created_at
-    return done(f"Said {lasted(ahead)} before the start, to {_recipients(notice)}.")
+    said = f"Said {lasted(ahead)} before the start, to {_recipients(notice)}."
+    return done(said) if ahead >= AHEAD - SLACK else failed(said)
 
 
 def told_completion(window: MaintenanceWindow, now: datetime) -> Result:

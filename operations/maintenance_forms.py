@@ -58,9 +58,9 @@ class _WorkForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     class Meta:
-        fields = ("title", "expected_downtime", "components", "pauses_answering", "notice")
+        fields: tuple[str, ...] = ("title", "expected_downtime", "components", "pauses_answering", "notice")
         labels = {"pauses_answering": "Answers wait during the window", "notice": "What people are told meanwhile"}
-        widgets = {"notice": forms.Textarea(attrs={"rows": 3})}
+        widgets: dict[str, forms.Widget] = {"notice": forms.Textarea(attrs={"rows": 3})}
 
 
 class WindowForm(_WorkForm):
@@ -87,6 +87,8 @@ class WindowForm(_WorkForm):
 class ScheduleForm(_WorkForm):
     """`dates` holds the next starts after a clean, for the preview."""
 
+    field_order = ("title", "pattern", "rule", "at", "lasts", "counted_from")
+
     pattern = forms.ChoiceField(choices=PATTERNS, label="Comes", required=False)
     rule = forms.CharField(
         label="Rule",
@@ -99,6 +101,7 @@ class ScheduleForm(_WorkForm):
     class Meta(_WorkForm.Meta):
         model = MaintenanceSchedule
         fields = ("title", "rule", "counted_from", "at", "lasts", *_WorkForm.Meta.fields[1:], "active")
+        help_texts = {"at": "", "counted_from": "Matters for rules such as every second week."}
         labels = _WorkForm.Meta.labels | {"at": "Start, UTC", "counted_from": "Counted from", "active": "In use"}
         widgets = _WorkForm.Meta.widgets | {
             "at": forms.TimeInput(format="%H:%M", attrs={"type": "time"}),

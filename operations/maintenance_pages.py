@@ -37,6 +37,7 @@ may_pause = permission_required(ACT, raise_exception=True)
 FOLDER = "admin/operations/maintenance"
 State = MaintenanceWindow.State
 ENDED_SHOWN = 20
+PARTS = ("head", "lists")
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,13 @@ def _next(schedule: MaintenanceSchedule, now: datetime) -> str:
 @require_safe
 @may_read
 def window_page(request: HttpRequest, key: UUID) -> HttpResponse:
-    """`?part=live` is the part that refreshes itself, for a page that shows the state it names."""
+    """`?part=head` and `?part=lists` refresh themselves, for a page that shows the state it names."""
     window = get_object_or_404(MaintenanceWindow.objects.select_related("schedule", "started_by", "ended_by"), pk=key)
     context = _shown(request, window)
-    if request.GET.get("part") == "live":
+    part = request.GET.get("part")
+    if part in PARTS:
         context["moved_on"] = request.GET.get("state") != window.state
-        return render(request, f"{FOLDER}/live.html", context)
+        return render(request, f"{FOLDER}/{part}.html", context)
     return page(request, "window.html", context | {"title": window.title, "next": _next_step(window, context["now"])})
 
 
@@ -132,7 +134,7 @@ def _next_step(window: MaintenanceWindow, now: datetime) -> str:
 @never_cache
 @may_plan
 def plan(request: HttpRequest) -> HttpResponse:
-    form = WindowForm(request.POST or None)
+    form = WindowForm(request.POST or None, instance=MaintenanceWindow())
     if request.method == "POST" and form.is_valid():
         window = windows.plan(by=actor(request), now=timezone.now(), **form.cleaned_data)
         messages.success(request, f"{window.title} is planned for {notices.when(window)}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import timezone
 
-from operations import checklists, checks, health
+from operations import checklists, checks, health, window_watch
 from operations.checklists import Closed
 from operations.models import ChecklistItem, Heartbeat, MaintenanceWindow, Rollup
 from tests.operations.windows_of import HOUR, MINUTE, NOW, a_running_window, a_window, asha, on_call
@@ -110,3 +110,10 @@ def test_run_all_asks_what_is_open_only() -> None:
 def test_every_check_of_the_lists_has_a_name_that_is_known_or_said_to_be_unknown() -> None:
     named = {check for lines in checklists.LISTS.values() for _, check in lines if check}
     assert set(checks.CHECKS) <= named
+
+
+def test_a_notice_that_came_late_is_not_what_the_line_asks_for() -> None:
+    window = a_window(starts_at=NOW + 10 * HOUR)
+    window_watch.look(NOW)
+    item = line(window, "told_ahead")
+    assert (item.state, item.result) == ("failed", "Said 10 hours before the start, to nobody: there are no subscribers.")

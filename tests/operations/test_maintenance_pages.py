@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import pauses, public_maintenance, window_watch, windows
+from operations import pauses, public_maintenance, window_notices, window_watch, windows
 from operations.models import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from tests.operations.windows_of import DAY, HOUR, MINUTE, a_schedule, a_subscriber, a_window, asha
 
@@ -112,7 +112,7 @@ def test_a_window_that_is_not_there_is_not_found(operator: Client, key: str) -> 
 
 def test_the_part_that_refreshes_says_when_the_window_has_moved_on(operator: Client) -> None:
     window = soon()
-    live = address(window) + "?part=live&state="
+    live = address(window) + "?part=head&state="
     assert "has moved on" not in words(operator.get(live + "planned"))
     windows.start(window, by=asha(), now=now(), why="It is time")
     part = words(operator.get(live + "planned"))
@@ -138,7 +138,7 @@ def test_a_window_is_planned_by_hand(operator: Client) -> None:
     fields |= {"expected_downtime": "20", "components": "answers", "pauses_answering": "on", "notice": ""}
     page = told(operator, reverse("admin:operations_maintenancewindow_add"), **fields)
     window = MaintenanceWindow.objects.get()
-    assert f"New disk is planned for {public_maintenance.notices.when(window)}." in page
+    assert f"New disk is planned for {window_notices.when(window)}." in page
     assert (window.planned_by, window.expected_downtime, window.components) == (asha(), timedelta(minutes=20), ["answers"])
     assert window.items.count() == 12
 
@@ -285,7 +285,7 @@ def test_the_home_page_names_the_next_window(reader: Client) -> None:
     assert "Next maintenance" not in words(reader.get("/admin/"))
     window = a_window(starts_at=now() + DAY)
     home = words(reader.get("/admin/"))
-    assert f"Next maintenance: {public_maintenance.notices.when(window)}." in home
+    assert f"Next maintenance: {window_notices.when(window)}." in home
     assert address(window) in home
 
 
