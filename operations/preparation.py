@@ -18,6 +18,7 @@ from django.utils import timezone
 from conversations import roles as rule_roles
 from knowledge import roles, starter
 from operations import pauses
+from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
 _LOCK = 7_233_861
@@ -29,8 +30,7 @@ def prepare(*, say: Say) -> None:
     with migration_lock():
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
-        roles.ensure()
-        rule_roles.ensure()
+        make_roles()
         first_account(say=say)
         pauses.service_started(now=timezone.now())
         if settings.ENVIRONMENT.serve_starter_content:
@@ -38,6 +38,13 @@ def prepare(*, say: Say) -> None:
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")
     # FLUSHDB of the cache's own database; the broker lives in another.
     cache.clear()
+
+
+def make_roles() -> None:
+    """Every group with what it may do. Those of knowledge first: the rules of triage are given to them."""
+    roles.ensure()
+    rule_roles.ensure()
+    staff_roles.ensure()
 
 
 @contextmanager

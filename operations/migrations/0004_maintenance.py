@@ -13,7 +13,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0003_notices'),
+        ('operations', '0005_restores'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
