@@ -16,12 +16,13 @@ from django.db.models import Sum
 from health_check.base import HealthCheck, HealthCheckResult
 
 from operations import health, workers
-from operations.models import ChecklistItem, Heartbeat, MaintenanceWindow, Notice, OnCallContact, Rollup
+from operations.models import Backup, ChecklistItem, Heartbeat, MaintenanceWindow, Notice, OnCallContact, Rollup
 from operations.phrases import count, lasted
 from operations.window_notices import AHEAD, SLACK
 
 log = structlog.get_logger(__name__)
 State = ChecklistItem.State
+BACKUP_AGE = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,17 @@ def told_ahead(window: MaintenanceWindow, now: datetime) -> Result:
 def told_completion(window: MaintenanceWindow, now: datetime) -> Result:
     notice = _notice(window, "completed")
     return done(f"Said to {_recipients(notice)}.") if notice else failed("It goes out when the window is completed.")
+
+
+def backup_is_verified(window: MaintenanceWindow, now: datetime) -> Result:
+    """A whole copy of the last day that was restored once. An incremental one leans on others."""
+    whole = Backup.objects.filter(kind__in=[Backup.Kind.FULL, Backup.Kind.DUMP], taken_at__gte=now - BACKUP_AGE)
+    verified = whole.filter(status=Backup.Status.VERIFIED).order_by("-taken_at").first()
+    if verified is not None and verified.taken_at is not None:
+        return done(f"A {verified.get_kind_display()} was taken {lasted(now - verified.taken_at)} ago and verified.")
+    if whole.filter(status=Backup.Status.TAKEN).exists():
+        return failed("A full backup was taken, and is not verified yet.")
+    return failed("No full backup was taken and verified in the last 24 hours.")
 
 
 def on_call(window: MaintenanceWindow, now: datetime) -> Result:
@@ -134,6 +146,7 @@ def _recipients(notice: Notice) -> str:
 CHECKS: dict[str, Check] = {
     "told_ahead": told_ahead,
     "told_completion": told_completion,
+    "backup": backup_is_verified,
     "on_call": on_call,
     "health": health_is_green,
     "services": services_run,

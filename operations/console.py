@@ -79,7 +79,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "verdict": verdict.verdict(tiles, quiet=not hours.total),
         "tiles": tiles,
         "plot": hours,
-        "maintenance": public_maintenance.for_home(now),
+        "maintenance": public_maintenance.for_home(),
     }
 
 

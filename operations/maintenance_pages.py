@@ -1,6 +1,7 @@
 """Pages of maintenance: what is to come, one window with its lists and its next step, and the schedules.
 
-Reading needs `view_maintenancewindow`, doing `change_maintenancewindow`. What cannot be done now is said as a sentence.
+Reading needs `view_maintenancewindow`, ticking `change_checklistitem`, the rest `change_maintenancewindow`. What cannot
+be done now is said as a sentence.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from operations.windows import NotNow
 may_read = permission_required("operations.view_maintenancewindow", raise_exception=True)
 may_plan = permission_required("operations.add_maintenancewindow", raise_exception=True)
 may_change = permission_required("operations.change_maintenancewindow", raise_exception=True)
+may_tick = permission_required("operations.change_checklistitem", raise_exception=True)
 may_pause = permission_required(ACT, raise_exception=True)
 FOLDER = "admin/operations/maintenance"
 State = MaintenanceWindow.State
@@ -53,9 +55,9 @@ def _row(window: MaintenanceWindow) -> Row:
     return Row(window, notices.when(window), not window.is_open)
 
 
+@may_read
 @never_cache
 @require_safe
-@may_read
 def overview(request: HttpRequest) -> HttpResponse:
     """Next windows first; then maintenance mode, the schedules, the calendar and what is over."""
     now = timezone.now()
@@ -91,9 +93,9 @@ def _next(schedule: MaintenanceSchedule, now: datetime) -> str:
     return recurrence.said(found[0], schedule.lasts)
 
 
+@may_read
 @never_cache
 @require_safe
-@may_read
 def window_page(request: HttpRequest, key: UUID) -> HttpResponse:
     """`?part=head` and `?part=lists` refresh themselves, for a page that shows the state it names."""
     window = get_object_or_404(MaintenanceWindow.objects.select_related("schedule", "started_by", "ended_by"), pk=key)
@@ -119,6 +121,7 @@ def _shown(request: HttpRequest, window: MaintenanceWindow) -> dict[str, Any]:
             ("after", "After", [item for item in items if item.phase == "after"], window.state == State.IN_PROGRESS),
         ],
         "notices": said.prefetch_related("deliveries"),
+        "may_tick": request.user.has_perm("operations.change_checklistitem"),
         "may_change": request.user.has_perm("operations.change_maintenancewindow"),
     }
 
@@ -152,8 +155,8 @@ def edit(request: HttpRequest, key: UUID) -> HttpResponse:
     return page(request, "plan.html", {"title": f"Change {window.title}", "form": form, "window": window})
 
 
-@require_POST
 @may_change
+@require_POST
 def step(request: HttpRequest, key: UUID, name: str) -> HttpResponse:
     """Start, extend, complete or cancel."""
     why = request.POST.get("why", "").strip()
@@ -180,8 +183,8 @@ def _reason(why: str) -> str:
     return why
 
 
+@may_tick
 @require_POST
-@may_change
 def item(request: HttpRequest, key: UUID, number: int, name: str) -> HttpResponse:
     """Tick, open again or run one line."""
     row = get_object_or_404(ChecklistItem.objects.select_related("window"), pk=number, window=key)
@@ -189,8 +192,8 @@ def item(request: HttpRequest, key: UUID, number: int, name: str) -> HttpRespons
     return _act(request, key, lambda _, by, now: work(row, by=by, now=now), "", anchor=f"item-{row.pk}")
 
 
+@may_tick
 @require_POST
-@may_change
 def run_all(request: HttpRequest, key: UUID, phase: str) -> HttpResponse:
     def work(row: MaintenanceWindow, by: User, now: datetime) -> None:
         checklists.run_all(row, phase, by=by, now=now)
@@ -198,8 +201,8 @@ def run_all(request: HttpRequest, key: UUID, phase: str) -> HttpResponse:
     return _act(request, key, work, "", anchor=f"list-{phase}")
 
 
-@require_POST
 @may_pause
+@require_POST
 def mode(request: HttpRequest, name: str) -> HttpResponse:
     """Maintenance mode on or off, without a window."""
     now = timezone.now()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Case, When
+
 from operations import pauses
 from operations import window_notices as notices
 from operations.models import MaintenanceWindow
@@ -13,14 +15,14 @@ AHEAD = timedelta(days=7)
 State = MaintenanceWindow.State
 
 
-def current_or_next(now: datetime) -> MaintenanceWindow | None:
+def current_or_next() -> MaintenanceWindow | None:
     """The window that is in progress, else the next planned one."""
-    rows = MaintenanceWindow.objects.filter(state__in=[State.PLANNED, State.IN_PROGRESS], ends_at__gt=now - AHEAD)
-    return rows.filter(state=State.IN_PROGRESS).first() or rows.filter(starts_at__gt=now - AHEAD).order_by("starts_at").first()
+    rows = MaintenanceWindow.objects.filter(state__in=[State.PLANNED, State.IN_PROGRESS])
+    return rows.order_by(Case(When(state=State.IN_PROGRESS, then=0), default=1), "starts_at").first()
 
 
-def for_home(now: datetime) -> dict[str, Any] | None:
-    mode, window = pauses.current(), current_or_next(now)
+def for_home() -> dict[str, Any] | None:
+    mode, window = pauses.current(), current_or_next()
     return {"mode": mode, "window": window, "when": notices.when(window) if window else ""} if mode or window else None
 
 

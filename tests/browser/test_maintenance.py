@@ -14,7 +14,11 @@ from tests.stack import Stack
 pytestmark = [pytest.mark.browser, pytest.mark.stack, pytest.mark.timeout(300)]
 ASKS, IN_DANGER = "919810000081", "919810000082"
 SOON = 15_000
-TICKED = ("A full backup is made and verified", "Going back to the last version was tried", "A plan for going back is written down")
+TICKED = (
+    "A full backup is made and verified",
+    "Going back to the last version was tried",
+    "A plan for going back is written down",
+)
 
 
 def test_a_window_from_its_plan_to_the_answers_after_it(desk: OpenDesk, stack: Stack) -> None:

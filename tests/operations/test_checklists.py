@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.utils import timezone
 
 from operations import checklists, checks, health, window_watch
 from operations.checklists import Closed
-from operations.models import ChecklistItem, Heartbeat, MaintenanceWindow, Rollup
+from operations.models import Backup, ChecklistItem, Heartbeat, MaintenanceWindow, Rollup
 from tests.operations.windows_of import HOUR, MINUTE, NOW, a_running_window, a_window, asha, on_call
 
 pytestmark = pytest.mark.django_db
@@ -46,9 +48,25 @@ def test_a_tick_by_hand_makes_the_window_somebodys_own() -> None:
 
 
 def test_what_no_check_knows_is_unknown_and_says_so() -> None:
-    item = ran(a_window(), "backup")
+    item = ran(a_running_window(), "targets")
     assert (item.state, item.ticked_by) == ("unknown", None)
     assert "tick it by hand" in item.result
+
+
+def a_backup(kind: str, status: str, **values: Any) -> None:
+    usual = {"requested_at": NOW - 2 * HOUR, "started_at": NOW - 2 * HOUR, "taken_at": NOW - 2 * HOUR, "verified_at": NOW}
+    Backup.objects.create(kind=kind, status=status, **usual | values)
+
+
+def test_a_full_backup_counts_when_it_is_a_day_old_at_most_and_was_restored_once() -> None:
+    window = a_window()
+    a_backup("full", "verified", taken_at=NOW - 30 * HOUR)
+    assert ran(window, "backup").result == "No full backup was taken and verified in the last 24 hours."
+    a_backup("dump", "taken", verified_at=None)
+    assert ran(window, "backup").result == "A full backup was taken, and is not verified yet."
+    a_backup("full", "verified")
+    assert ran(window, "backup").result == "A full base backup was taken 2 hours ago and verified."
+    assert line(window, "backup").state == "done"
 
 
 def test_contacts_on_call_are_counted() -> None:
@@ -104,7 +122,7 @@ def test_run_all_asks_what_is_open_only() -> None:
     checklists.tick(line(window, "on_call"), by=asha(), now=NOW)
     checklists.run_all(window, "before", by=asha(), now=NOW)
     states = dict(window.items.filter(phase="before").exclude(check_name="").values_list("check_name", "state"))
-    assert states == {"told_ahead": "failed", "backup": "unknown", "on_call": "done"}
+    assert states == {"told_ahead": "failed", "backup": "failed", "on_call": "done"}
 
 
 def test_every_check_of_the_lists_has_a_name_that_is_known_or_said_to_be_unknown() -> None:

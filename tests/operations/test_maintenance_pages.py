@@ -33,7 +33,12 @@ def signed_in(client: Client, *names: str) -> Client:
 @pytest.fixture
 def operator(client: Client) -> Client:
     return signed_in(
-        client, "view_maintenancewindow", "add_maintenancewindow", "change_maintenancewindow", "view_machine", "act_on_machine"
+        client,
+        "view_maintenancewindow",
+        "add_maintenancewindow",
+        "change_maintenancewindow",
+        "change_checklistitem",
+        "act_on_machine",
     )
 
 
@@ -103,6 +108,15 @@ def test_somebody_without_permission_sees_nothing_and_does_nothing(client: Clien
         assert client.post(path).status_code == 403, path
     window.refresh_from_db()
     assert (window.state, Pause.objects.count()) == ("planned", 0)
+
+
+def test_who_may_tick_only_ticks_and_starts_nothing(client: Client) -> None:
+    window = soon()
+    signed_in(client, "view_maintenancewindow", "change_checklistitem")
+    page = words(client.get(address(window)))
+    assert ("Tick" in page, "Start the window" in page) == (True, False)
+    assert client.post(address(window, "item_tick", window.items.all()[0].pk)).status_code == 302
+    assert client.post(address(window, "start"), {"why": "I want to"}).status_code == 403
 
 
 @pytest.mark.parametrize("key", ["nonsense", "0190b7a0-0000-7000-8000-000000000000", "17"])
@@ -178,7 +192,7 @@ def test_lines_are_ticked_opened_again_and_run(operator: Client) -> None:
     assert (item.state, item.ticked_by) == ("done", asha())
     told(operator, address(window, "item_untick", item.pk))
     told(operator, address(window, "item_run", item.pk))
-    assert "Jeevo cannot tell." in words(operator.get(address(window)))
+    assert "No full backup was taken and verified" in words(operator.get(address(window)))
     told(operator, address(window, "run_before"))
     assert ChecklistItem.objects.get(window=window, check_name="on_call").state == "failed"
 
