@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 
 from operations import holding
 from operations.models import MaintenanceWindow, Pause
@@ -16,6 +16,8 @@ from operations.models import MaintenanceWindow, Pause
 USUAL = timedelta(hours=2)
 LONGEST = timedelta(hours=24)
 Kind = Pause.Kind
+# Any constant will do.
+_LOCK = 7_233_868
 
 
 class NotPossible(Exception):
@@ -40,6 +42,9 @@ def begin(
     until = until or now + USUAL
     if not now < until <= now + LONGEST:
         raise NotPossible("Maintenance mode ends at a moment to come, at most 24 hours from now.")
+    with connection.cursor() as cursor:
+        # Two people at once: the second finds the row of the first.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     row = Pause.objects.select_for_update().filter(kind=kind, ended_at__isnull=True).first()
     if row is not None:
         row.until, row.reason, row.ends_with_start = until, reason[:200] or row.reason, ends_with_start

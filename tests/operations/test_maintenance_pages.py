@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from operations import pauses, public_maintenance, window_notices, window_watch, windows
 from operations.models import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
+from tests import factories
 from tests.operations.windows_of import DAY, HOUR, MINUTE, a_schedule, a_subscriber, a_window, asha
 
 pytestmark = pytest.mark.django_db
@@ -286,6 +287,15 @@ def test_maintenance_mode_is_set_and_ended_and_stands_on_the_home_page(operator:
     assert "Maintenance mode is on" in words(operator.get("/admin/"))
     assert "Maintenance mode is off." in told(operator, off)
     assert "Maintenance mode is on" not in words(operator.get("/admin/"))
+
+
+def test_messages_that_wait_on_purpose_are_not_an_alarm(operator: Client) -> None:
+    factories.an_inbound(factories.a_contact(), received_at=now() - HOUR)
+    assert "waited longer than a minute" in words(operator.get("/admin/"))
+    pauses.begin(now=now())
+    home = words(operator.get("/admin/"))
+    assert "They wait on purpose, for maintenance." in home
+    assert "Jeevo needs you now" not in home
 
 
 @pytest.mark.parametrize(("hours", "length"), [("0", 1), ("900", 24), ("some", 2)])
