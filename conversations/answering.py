@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from conversations import compose, delivery, handover, memory, reply_text, webhook
+from conversations import announced, compose, delivery, handover, memory, reply_text, webhook
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from conversations.rulebook import Level
@@ -150,11 +150,20 @@ def _show_that_it_is_read(message: InboundMessage) -> None:
 
 def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
     now = timezone.now()
-    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    notice = _in_force(now)
     if notice is not None:
-        return _danger_behind_a_notice(contact, messages) or compose.holding(notice.text, contact.language)
+        return _danger_behind_a_notice(contact, messages) or _holding(notice, contact, messages)
     recall = partial(memory.recent, contact, messages, now=now)
     return compose.for_burst(messages, country=contact.country, default_language=contact.language, recall=recall)
+
+
+def _in_force(now: datetime) -> HoldingNotice | None:
+    return HoldingNotice.objects.filter(holds=True, starts_at__lte=now, ends_at__gt=now).first()
+
+
+def _holding(notice: HoldingNotice, contact: Contact, messages: list[InboundMessage]) -> Draft:
+    urgent = any(each.triage_level == Level.URGENT for each in messages)
+    return compose.holding(notice.text, messages[-1].language or contact.language, contact.country, urgent=urgent)
 
 
 def _danger_behind_a_notice(contact: Contact, messages: list[InboundMessage]) -> Draft | None:
@@ -199,7 +208,7 @@ def commit(
             handover.ask(contact, reason=draft.handover, now=now)
         if draft.language != contact.language and draft.language_certain:
             Contact.objects.filter(pk=contact.pk).update(language=draft.language)
-        body = reply_text.body(draft, answer_key=answer.pk)
+        body = reply_text.body(announced.added(draft, contact, now=now), answer_key=answer.pk)
         urgent = urgent or draft.kind in (Answer.Kind.EMERGENCY, Answer.Kind.SELF_HARM)
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
@@ -297,13 +306,14 @@ def _hold(contact: Contact, messages: list[InboundMessage], draft: Draft, *, now
 
     They are looked at again every half minute, because a notice may be ended or taken back early.
     """
-    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    notice = _in_force(now)
     until = min(notice.ends_at, now + LONGEST_BACK_OFF) if notice else now + LONGEST_BACK_OFF
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages]).update(
         status=Status.WAITING, retry_at=until, attempts=F("attempts") - 1
     )
     told = Answer.objects.filter(contact=contact, kind=Answer.Kind.HOLDING, created_at__gte=notice.starts_at if notice else now)
-    if told.exists():
+    # Who was told of the wait has not been told to see a doctor.
+    if (told.filter(reason=draft.reason) if draft.preface else told).exists():
         return None
     answer = _store(contact, draft)
     return delivery.queue(contact, reply_text.body(draft, answer_key=answer.pk), answer=answer, purpose=draft.kind, now=now).pk

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
-from operations import releases
+from operations import pauses, releases
 from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
@@ -33,6 +33,7 @@ def prepare(*, say: Say) -> None:
         releases.note(now=timezone.now())
         make_roles()
         first_account(say=say)
+        pauses.service_started(now=timezone.now())
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")

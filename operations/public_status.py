@@ -17,6 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Min, Prefetch, Q
 
 from conversations.models import InboundMessage
+from operations import public_maintenance
 from operations.models import LIVE_STATES, Incident, TimelineEntry
 
 State = Literal["working", "limited", "not_answering"]
@@ -124,7 +125,7 @@ def _status(state: State, reason: str, *, now: datetime, known_at: datetime | No
 
 def maintenance_lines(now: datetime) -> tuple[str, ...]:
     """Planned and running maintenance, a sentence each."""
-    return ()
+    return public_maintenance.lines(now)
 
 
 def _rows(now: datetime) -> list[Incident]:

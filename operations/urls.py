@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from operations import health, scrape, status_view, unsubscribe
+from operations import calendar_feed, health, scrape, status_view, unsubscribe
 
 urlpatterns = [
     re_path(r"^health/live/?$", health.live, name="live"),
@@ -15,4 +15,5 @@ urlpatterns = [
     path("unsubscribe/<str:token>/", unsubscribe.page, name="unsubscribe"),
     path("status/", status_view.file, name="status"),
     path("status/<str:name>", status_view.file),
+    path("calendar/maintenance.ics", calendar_feed.feed, name="maintenance_calendar"),
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from operations import rollups, samples, sending, status_page
+from operations import rollups, samples, schedules, sending, status_page, window_watch
 from operations.watcher import Watch
 
 ALL: tuple[Watch, ...] = (
+    Watch("maintenance windows", window_watch.look),
+    Watch("maintenance ahead", schedules.make_ahead, every=600),
     Watch("notices", sending.SENDER.run),
     Watch("status page", status_page.PAGE.run, every=30),
     Watch("figures", rollups.Figures()),

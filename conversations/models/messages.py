@@ -321,21 +321,6 @@ class DeliveryEvent(models.Model):
         return f"{self.status} {self.at:%Y-%m-%d %H:%M:%S}"
 
 
-class HoldingNotice(models.Model):
-    """While it is in force people get this notice once and their answer afterwards; an emergency never waits."""
-
-    text = models.CharField(max_length=600)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-starts_at", "id")
-        constraints = [models.CheckConstraint(name="notice_ends_after_start", condition=Q(ends_at__gt=F("starts_at")))]
-
-    def __str__(self) -> str:
-        return f"notice {self.starts_at:%Y-%m-%d %H:%M} - {self.ends_at:%Y-%m-%d %H:%M}"
-
-
 class Handover(models.Model):
     """A person is asked for. Waiting: Jeevo still answers. Taken: Jeevo is quiet but for emergencies."""
 

@@ -127,7 +127,7 @@ def test_with_a_change_the_tables_go_back_first_and_new_ones_stay() -> None:
 
 @pytest.mark.django_db
 def test_a_change_that_was_not_applied_is_a_breach() -> None:
-    MigrationRecorder(connection).record_unapplied("operations", "0003_samples")
+    MigrationRecorder(connection).record_unapplied("operations", "0006_samples")
     found = releases.look(NOW)
     assert found.state == "breached"
     assert found.said == ("1 change of the tables is not applied: run manage.py prepare.",)
