@@ -25,8 +25,8 @@ from rest_framework.views import APIView
 
 from jeevo.logging import masked
 from knowledge.api_parts import ApiView, TooLarge, checked
-from operations import alerts, tokens
-from operations.alerts import Heard
+from operations import alert_intake, tokens
+from operations.alert_intake import Heard
 
 MOST_ALERTS = 2000
 LARGEST_POST = 2 * 1024 * 1024
@@ -112,7 +112,7 @@ class Alerts(ApiView):
         payload, now = _payload(request.data), timezone.now()
         heard = [_heard(each, now=now) for each in payload["alerts"]]
         complete = not payload["truncatedAlerts"]
-        taken = alerts.take(heard, group_key=payload["groupKey"], complete=complete, now=now)
+        taken = alert_intake.take(heard, group_key=payload["groupKey"], complete=complete, now=now)
         figures = ("opened", "again", "resolved", "unchanged")
         return Response({name: getattr(taken, name) for name in figures})
 

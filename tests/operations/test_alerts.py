@@ -1,178 +1,170 @@
-"""Alerts in every order: repeated, overtaken, lost on the way, many at once, two posts together."""
+"""deploy/prometheus and deploy/grafana: valid, complete, about figures that exist, and firing when they should."""
 
 from __future__ import annotations
 
-import threading
-from datetime import UTC, datetime, timedelta
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.db import connections
+import yaml
+from prometheus_client import CollectorRegistry, Metric
 
-from operations import alerts, incidents
-from operations.alerts import Heard, Taken
-from operations.models import Alert, Incident
-from tests import factories
+from jeevo.environment import ROOT
+from operations import merged, metrics, target_list
+from operations.target_kinds import Target
+from tests.operations.test_merged import work
 
-pytestmark = pytest.mark.django_db
-NOW = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
-
-
-def heard(fingerprint: str = "f1", *, firing: bool = True, **fields: object) -> Heard:
-    usual = {"name": "HighErrorRate", "scope": "job=web", "severity": 3, "title": "Errors are high", "starts_at": NOW}
-    return Heard(fingerprint=fingerprint, firing=firing, **usual | fields)  # type: ignore[arg-type]
-
-
-def take(*several: Heard, minutes: float = 0, group: str = "g", complete: bool = True) -> Taken:
-    return alerts.take(several, group_key=group, complete=complete, now=NOW + minutes * MINUTE)
-
-
-def only() -> Incident:
-    return Incident.objects.get()
-
-
-def counted(taken: Taken) -> tuple[int, int, int, int]:
-    return taken.opened, taken.again, taken.resolved, taken.unchanged
-
-
-def test_an_alert_is_an_incident_and_a_repeat_changes_nothing() -> None:
-    assert counted(take(heard())) == (1, 0, 0, 0)
-    before = Incident.objects.values().get(), only().timeline.count()
-    for minutes in (1, 5, 240):
-        assert counted(take(heard(), minutes=minutes)) == (0, 0, 0, 1)
-    assert (Incident.objects.values().get(), only().timeline.count()) == before
-    assert (only().kind, only().scope, only().source, only().firing) == ("alert:HighErrorRate", "job=web", "alert", ["f1"])
+DEPLOY = ROOT / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+BOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+WORDS = {"by", "on", "or", "and", "unless", "without", "ignoring", "bool"}
+# The recording rule that holds the figure of each target.
+RECORDED = {
+    "webhook": "jeevo:webhook_seconds:median5m",
+    "answers": "jeevo:answer_seconds:median10m",
+    "search": "jeevo:search_seconds:median10m",
+    "database": "jeevo:database_query_seconds:median5m",
+    "errors": "jeevo:errors:ratio30m",
+    "database_errors": "jeevo:database_errors:ratio30m",
+    "timeouts": "jeevo:timeouts:ratio30m",
+    "limits": "jeevo:limits:ratio30m",
+    "memory": "jeevo:memory:ratio15m",
+    "processor": "jeevo:processor:ratio15m",
+    "disk": "jeevo:disk:ratio",
+    "connections": "jeevo:database_connections:ratio5m",
+    "vector_db": "jeevo:vector_db_seconds:median10m",
+    "confidence": "jeevo:confidence:median1h",
+    "citations": "jeevo:citations:ratio1h",
+    "freshness": "jeevo:knowledge_age_days",
+}
 
 
-def test_it_moves_to_monitoring_when_none_of_its_alerts_fires_any_more() -> None:
-    take(heard("f1"), heard("f2"))
-    assert counted(take(heard("f1", firing=False), heard("f2"), minutes=5)) == (0, 0, 0, 1)
-    assert (only().state, only().firing) == ("triage", ["f2"])
-    assert counted(take(heard("f2", firing=False), minutes=6)) == (0, 0, 1, 0)
-    assert (only().state, only().firing) == ("monitoring", [])
-    assert only().timeline.get(kind="signal").text == "Alertmanager says that it no longer fires."
-    assert counted(take(heard("f2", firing=False), minutes=7)) == (0, 0, 0, 1)
+def rules(kind: str) -> list[dict[str, Any]]:
+    found = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    return [rule for group in found for rule in group["rules"] if kind in rule]
 
 
-def test_an_alert_that_comes_back_takes_its_incident_back_to_work() -> None:
-    take(heard())
-    take(heard(firing=False), minutes=5)
-    assert counted(take(heard(starts_at=NOW + 9 * MINUTE), minutes=9)) == (0, 1, 0, 0)
-    assert (only().state, only().firing) == ("investigating", ["f1"])
+def panels() -> list[dict[str, Any]]:
+    return [panel for path in BOARDS for panel in json.loads(path.read_text())["panels"]]
 
 
-def test_an_end_before_its_beginning_is_on_record_and_opens_nothing() -> None:
-    assert counted(take(heard(firing=False))) == (0, 0, 0, 1)
-    assert not Incident.objects.exists()
-    assert Alert.objects.get().status == "resolved"
-    # The beginning that it overtook opens nothing either.
-    assert counted(take(heard(), minutes=0.1)) == (0, 0, 0, 1)
-    assert counted(take(heard(starts_at=NOW - MINUTE), minutes=60)) == (0, 0, 0, 1)
-    assert not Incident.objects.exists()
+def promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed: rules and alerts were NOT checked (Debian's package prometheus has it)")
+    return subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_a_beginning_that_is_said_again_long_after_its_end_is_believed() -> None:
-    """Prometheus was away and is back: Alertmanager ends the alert by its timeout and begins it again with its old time."""
-    take(heard())
-    take(heard(firing=False), minutes=5)
-    take(heard(), minutes=5 + 1 / 6)
-    assert only().state == "investigating"
+def named(expression: str) -> set[str]:
+    """The metrics that an expression reads."""
+    bare = re.sub(r'"[^"]*"', "", expression)
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", bare)
+    bare = re.sub(r"\b(by|on|without|ignoring)\s*\([^)]*\)", " ", bare)
+    found = re.findall(r"(?<![\w.:])([A-Za-z_:][\w:]*)(?!\w*\s*\()", bare)
+    return {name for name in found if name not in WORDS}
 
 
-def test_an_alert_that_its_group_no_longer_names_has_ended() -> None:
-    take(heard("f1"), heard("f2", scope="job=worker"))
-    take(heard("f2", scope="job=worker"), minutes=5)
-    assert dict(Incident.objects.values_list("scope", "state")) == {"job=web": "monitoring", "job=worker": "triage"}
+def test_the_reader_of_expressions_finds_metrics_and_nothing_else() -> None:
+    expression = (
+        'histogram_quantile(0.5, sum by (le, task) (rate(a_bucket{x="up"}[5m]))) > 1e3 or absent(b) unless on (c) jeevo:d:e5m'
+    )
+    assert named(expression) == {"a_bucket", "b", "jeevo:d:e5m"}
 
 
-def test_a_post_that_was_cut_short_or_is_of_another_group_ends_nothing() -> None:
-    take(heard("f1"))
-    take(heard("f2", scope="job=worker"), complete=False, minutes=1)
-    take(heard("f3", scope="job=beat"), group="other", minutes=1)
-    take(group="other", minutes=2)
-    assert Incident.objects.get(scope="job=web").state == "triage"
-    assert Incident.objects.get(scope="job=beat").state == "monitoring"
+# Promtool's word
 
 
-def test_one_alert_twice_in_a_post_counts_once_and_its_end_wins() -> None:
-    assert counted(take(heard(), heard(), heard(firing=False))) == (0, 0, 0, 1)
-    assert not Incident.objects.exists()
-    take(heard("f2", firing=False), heard("f2", starts_at=NOW + MINUTE), minutes=1)
-    assert only().firing == ["f2"]
+def test_the_rules_are_valid() -> None:
+    told = promtool("check", "rules", *map(str, RULES))
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
-def test_the_worst_of_several_alerts_gives_the_severity() -> None:
-    take(heard("f1", severity=4), heard("f2", severity=2, title="Errors are very high"))
-    assert (only().severity, only().title) == (2, "Errors are very high")
+def test_the_configuration_is_valid_with_a_token_in_its_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token")
+    text = (PROMETHEUS / "prometheus.yml").read_text()
+    (tmp_path / "prometheus.yml").write_text(text.replace("/run/secrets/metrics_token", "token"))
+    shutil.copytree(PROMETHEUS / "rules", tmp_path / "rules")
+    told = promtool("check", "config", str(tmp_path / "prometheus.yml"))
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
-def test_an_alert_at_many_places_is_one_incident() -> None:
-    several = [heard(f"f{number}", scope=f"instance=host{number}") for number in range(400)]
-    assert counted(take(*several)) == (1, 0, 0, 0)
-    assert (only().title, only().scope) == ("Errors are high (and at 399 other places)", "")
-    assert len(only().firing) == 400
-    take(*several[:1], minutes=1)
-    assert (only().state, only().firing) == ("triage", ["f0"])
-    take(minutes=2)
-    assert only().state == "monitoring"
+def test_every_alert_fires_beyond_its_limit_and_is_quiet_on_this_side_of_it() -> None:
+    told = promtool("test", "rules", str(PROMETHEUS / "tests" / "alerts.yml"))
+    assert told.returncode == 0, told.stdout + told.stderr
 
 
-def test_ten_places_are_ten_incidents() -> None:
-    taken = take(*(heard(f"f{number}", scope=f"instance=host{number}") for number in range(10)))
-    assert taken.opened == Incident.objects.count() == 10
+def test_each_alert_is_tested_both_ways() -> None:
+    tests = yaml.safe_load((PROMETHEUS / "tests" / "alerts.yml").read_text())["tests"]
+    checks = [check for test in tests for check in test["alert_rule_test"]]
+    assert {check["alertname"] for check in checks if check["exp_alerts"]} == {rule["alert"] for rule in rules("alert")}
+    assert {check["alertname"] for check in checks if not check["exp_alerts"]} == {rule["alert"] for rule in rules("alert")}
 
 
-@pytest.mark.parametrize("end", ["resolved", "cancelled"])
-def test_an_incident_that_a_person_ends_while_it_fires_stays_ended_for_half_an_hour(end: str) -> None:
-    take(heard())
-    incidents.move(only(), end, by=factories.staff(), now=NOW + MINUTE)
-    take(heard(), minutes=31 - 1 / 60)
-    assert Incident.objects.count() == 1
-    assert take(heard(), minutes=31).opened == 1
-    # And the end of the alert ends the new one.
-    take(heard(firing=False), minutes=40)
-    assert Incident.objects.live().get().state == "monitoring"
+@pytest.mark.parametrize("value", ["jeevo.localhost:8000", "alertmanager:9093", "/run/secrets/metrics_token"])
+def test_what_differs_elsewhere_stands_in_the_configuration_once(value: str) -> None:
+    assert (PROMETHEUS / "prometheus.yml").read_text().count(value) == 1
 
 
-def test_an_end_after_a_person_has_ended_it_changes_nothing() -> None:
-    take(heard())
-    incidents.move(only(), "resolved", by=factories.staff(), now=NOW + MINUTE)
-    assert counted(take(heard(firing=False), minutes=2)) == (0, 0, 0, 0)
-    assert (only().state, only().firing) == ("resolved", [])
+# Nothing is missing
 
 
-def test_a_small_one_that_nobody_touched_ends_by_itself_and_old_rows_go() -> None:
-    take(heard())
-    take(heard(firing=False), minutes=5)
-    alerts.settle(NOW + 35 * MINUTE - SECOND)
-    assert only().state == "monitoring"
-    alerts.settle(NOW + 35 * MINUTE)
-    assert only().state == "resolved"
-    alerts.settle(NOW + 5 * MINUTE + alerts.KEPT)
-    assert Alert.objects.exists()
-    alerts.settle(NOW + 5 * MINUTE + alerts.KEPT + SECOND)
-    assert not Alert.objects.exists()
+@pytest.mark.parametrize("target", target_list.ALL, ids=lambda target: target.key)
+def test_a_target_has_a_recording_rule_an_alert_with_its_limit_and_a_panel_with_it(target: Target) -> None:
+    recorded = RECORDED[target.key]
+    assert recorded in {rule["record"] for rule in rules("record")}
+    (alert,) = [rule for rule in rules("alert") if recorded in named(rule["expr"])]
+    limit = float(re.split(r"[<>]", alert["expr"])[1].split()[0])
+    assert limit == pytest.approx(target.limit, abs=0.0011 if target.comparison == "whole" else 0)
+    assert ("<" in alert["expr"]) is (target.comparison != "below")
+    assert alert["annotations"]["runbook_url"] == f"docs/runbooks/{target.runbook}.md"
+    drawn = [each for each in panels() if any(recorded in named(query["expr"]) for query in each["targets"])]
+    steps = [step["value"] for panel in drawn for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+    assert target.limit in steps
 
 
-def test_what_began_in_the_future_began_now() -> None:
-    take(heard(starts_at=NOW + HOUR))
-    assert only().impact_started_at == NOW
+def test_every_alert_has_a_severity_of_the_guide_and_says_what_is_wrong() -> None:
+    for rule in rules("alert"):
+        assert rule["labels"]["severity"] in ("1", "2", "3", "4"), rule["alert"]
+        assert rule["labels"]["service"] == "jeevo"
+        assert re.fullmatch(r"docs/runbooks/[a-z-]+\.md", rule["annotations"]["runbook_url"])
+        assert rule["annotations"]["summary"].endswith(".")
+        assert "!" not in rule["annotations"]["summary"]
 
 
-@pytest.mark.django_db(transaction=True)
-def test_two_posts_at_once_open_one_incident() -> None:
-    together = threading.Barrier(4)
-    opened: list[int] = []
+def test_dashboards_are_provisioned_and_read_the_one_data_source() -> None:
+    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"][0]
+    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/jeevo.yml").read_text())["providers"][0]
+    assert provider["options"]["path"] == "/etc/grafana/dashboards"
+    assert {path.stem for path in BOARDS} == {"service", "answers", "knowledge", "operations"}
+    assert {panel["datasource"]["uid"] for panel in panels()} == {source["uid"]}
 
-    def post(number: int) -> None:
-        together.wait()
-        opened.append(take(heard(f"f{number}"), heard("same"), group=f"g{number}").opened)
-        connections.close_all()
 
-    threads = [threading.Thread(target=post, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(opened) == [0, 0, 0, 1]
-    assert only().firing == ["f0", "f1", "f2", "f3", "same"]
+# Nothing is invented
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("metrics")
+    work(folder, "web", 1)
+    return folder
+
+
+def names_of(found: Iterator[Metric]) -> set[str]:
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    return {metric.name + ending for metric in found for ending in endings[metric.type]}
+
+
+@pytest.mark.django_db
+def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(processes: Path) -> None:
+    CollectorRegistry(auto_describe=True).register(metrics.Everything())  # refuses a name that comes twice
+    there = names_of(metrics.Everything().collect()) | names_of(iter(merged.merge(processes, now=0)))
+    there |= {"up"} | {rule["record"] for rule in rules("record")}
+    asked = {name for rule in (*rules("record"), *rules("alert")) for name in named(rule["expr"])}
+    asked |= {name for panel in panels() for query in panel["targets"] for name in named(query["expr"])}
+    assert asked - there == set()
+    assert len(asked) > 40

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
-from operations import alerts, detection, due, incidents, watches
+from operations import alert_intake, detection, due, incidents, watches
 from operations.detectors import Detector, Signal
 from operations.models import Incident, Notice, OnCallContact, Sighting
 from tests import factories
@@ -192,8 +192,8 @@ def test_what_a_detector_and_alertmanager_both_see_is_one_incident_and_both_must
     usual = {"name": "JeevoMessagesStuck", "scope": "job=jeevo", "severity": 2, "title": "Messages wait", "starts_at": NOW}
 
     def alert(minutes: float, *, firing: bool) -> None:
-        heard = alerts.Heard(fingerprint="f", firing=firing, **usual)  # type: ignore[arg-type]
-        alerts.take([heard], group_key="g", complete=True, now=NOW + minutes * MINUTE)
+        heard = alert_intake.Heard(fingerprint="f", firing=firing, **usual)  # type: ignore[arg-type]
+        alert_intake.take([heard], group_key="g", complete=True, now=NOW + minutes * MINUTE)
 
     detection.look(detector, NOW)
     alert(1, firing=True)

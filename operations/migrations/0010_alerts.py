@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0006_sightings'),
+        ('operations', '0009_sightings'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0005_restores'),
+        ('operations', '0008_maintenance'),
     ]
 
     operations = [
