@@ -1,9 +1,20 @@
-"""What other packages put into the console and people should not find there."""
+"""What other packages put into the console and people should not find there, and what stands in its place."""
 
 from __future__ import annotations
 
+from axes.models import AccessAttempt
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
+
+from operations.people import FailedSignIns, PersonAdmin
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
 admin.site.unregister(TokenProxy)
+# They show keys; a device is set up by its owner and taken away on the page of the person.
+admin.site.unregister((TOTPDevice, StaticDevice))
+admin.site.unregister(User)
+admin.site.register(User, PersonAdmin)
+admin.site.register(AccessAttempt, FailedSignIns)

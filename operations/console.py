@@ -11,15 +11,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 
-from operations import figures, plot, targets, verdict
-from operations.pages import LOOK, catalogue
+from operations import figures, plot, second_factor, targets, verdict
+from operations.pages import LOOK, account, catalogue
+from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
-NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
+NAMES = {"auth": "Staff", "django_celery_beat": "Timers", "axes": "Signing in"}
 ORDER = ["conversations", "knowledge", "operations", "auth"]
 
 
@@ -32,13 +34,30 @@ class ConsoleSite(AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[Any]:
-        return [*catalogue.patterns(self), *super().get_urls()]
+        # The stock sign-out lets only those out who were let in: not somebody who has no code at hand.
+        ways = [path("logout/", self.logout, name="logout"), *second_factor_pages.urls(), *account.urls(self)]
+        return [*ways, *catalogue.patterns(self), *super().get_urls()]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Django's condition, and the second factor where one is asked for."""
+        return super().has_permission(request) and second_factor.satisfied(request.user)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The password; whoever has given it and owes a code is led on to that."""
+        if request.method == "GET" and super().has_permission(request) and not second_factor.satisfied(request.user):
+            return second_factor_pages.to("admin:second_factor", request)
+        return super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "sandbox": not settings.LIVE, "operations": catalogue.menu(request)}
+        return {
+            **super().each_context(request),
+            "sandbox": not settings.LIVE,
+            "second_factor_off": second_factor.is_off(),
+            "operations": catalogue.menu(request),
+        }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)

@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import psycopg
 import redis
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
@@ -29,7 +30,7 @@ from health_check.base import HealthCheck, HealthCheckResult
 from health_check.views import HealthCheckView
 
 from knowledge.models import Document
-from operations import fresh
+from operations import fresh, second_factor
 from operations.tokens import bears
 
 QUEUE_LATE = 300
@@ -200,8 +201,12 @@ async def _may_see_parts(request: HttpRequest, *, database: bool) -> bool:
         return True
     if not database or settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
-    person = await request.auser()
-    return bool(person.is_active and person.is_staff)
+    return await sync_to_async(_is_staff)(request)
+
+
+def _is_staff(request: HttpRequest) -> bool:
+    person = request.user
+    return bool(person.is_active and person.is_staff and second_factor.satisfied(person))
 
 
 @never_cache

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from operations import metrics as figures
+from operations import second_factor
 from operations.pages import LOOK
 from operations.tokens import bears
 
@@ -32,7 +33,7 @@ def _refused(request: HttpRequest) -> HttpResponse | None:
     if "Authorization" in request.headers or settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return _said(401, "Metrics need the bearer token that is set as METRICS_TOKEN, or a signed-in operator.")
     person = request.user
-    if not (person.is_active and person.is_staff):
+    if not (person.is_active and person.is_staff and second_factor.satisfied(person)):
         return _said(401, "Metrics need the bearer token that is set as METRICS_TOKEN, or a signed-in operator.")
     if not person.has_perm(LOOK):
         return _said(403, "Your account may not look at the machine. Ask whoever made it.")

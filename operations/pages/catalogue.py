@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, targets
+from operations.pages import Page, Place, roles, targets
 
-ALL: tuple[Page, ...] = (*targets.PAGES,)
+ALL: tuple[Page, ...] = (*targets.PAGES, *roles.PAGES)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:
