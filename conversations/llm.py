@@ -115,6 +115,17 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
     return Completion(text, model, round(1000 * (time.monotonic() - started)))
 
 
+def reach(*, seconds: float = 3.0) -> int | None:
+    """The HTTP status that Groq answers a list of its models with; None when it does not answer in time. The breaker that
+    answers depend on neither stops this call nor learns from it."""
+    try:
+        return _client(os.getpid()).models.with_raw_response.list(timeout=seconds).http_response.status_code
+    except groq.APIStatusError as error:
+        return error.status_code
+    except (groq.APIError, httpx.HTTPError):
+        return None
+
+
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:
     place, model = _elsewhere.get(), _config().model
     client = place.client if place else _client(os.getpid())

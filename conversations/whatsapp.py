@@ -126,6 +126,16 @@ def look_up(path: str, **params: str) -> dict[str, Any]:
         raise WhatsAppError(None, "The Graph API cannot be reached", "retry") from error
 
 
+def reach(*, seconds: float = 3.0) -> int | None:
+    """The HTTP status that Graph answers a look at our own number with; None when it does not answer in time."""
+    try:
+        return (
+            _connected().get(settings.ENVIRONMENT.whatsapp.phone_number_id, params={"fields": "id"}, timeout=seconds).status_code
+        )
+    except httpx.HTTPError:
+        return None
+
+
 def _post(body: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with measures.call("graph"):

@@ -61,6 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "jeevo.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -300,5 +301,12 @@ SPECTACULAR_SETTINGS = {
         "DoneStatus": ["done"],
     },
 }
+
+# Without a mail server, mail lies as files in the data folder, where the sandbox shows what would have been sent.
+EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", ENVIRONMENT.data / "mail"
+if ENVIRONMENT.email_url:
+    globals().update(environ.Env.email_url_config(ENVIRONMENT.email_url))  # type: ignore[no-untyped-call]
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.email_from
 
 LOGGING = logging.configuration(level=ENVIRONMENT.log_level)

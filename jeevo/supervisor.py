@@ -102,6 +102,8 @@ def _lock(data: Path) -> Iterator[TextIO | None]:
             yield None
             return
         lock.truncate(0)
+        # Whom `manage.py drain --stop` asks to end; true only while the lock is held.
+        (data / "supervisor.pid").write_text(str(os.getpid()))
         yield lock
 
 

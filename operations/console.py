@@ -16,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from operations import figures, plot, second_factor, targets, verdict
+from operations import figures, plot, public_maintenance, second_factor, targets, verdict
 from operations.pages import LOOK, account, catalogue
 from operations.pages import second_factor as second_factor_pages
 
@@ -80,6 +80,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "tiles": tiles,
         "plot": hours,
         "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
+        "maintenance": public_maintenance.for_home(),
     }
 
 

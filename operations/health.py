@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ import psycopg
 import redis
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -30,7 +31,8 @@ from health_check.base import HealthCheck, HealthCheckResult
 from health_check.views import HealthCheckView
 
 from knowledge.models import Document
-from operations import fresh, second_factor
+from operations import fresh, pauses
+from operations.models import Pause
 from operations.tokens import bears
 
 QUEUE_LATE = 300
@@ -39,8 +41,6 @@ STARTING_SECONDS = 60.0
 STARTED = time.monotonic()
 # Above so many passages the planner's count is near enough, and exact ones take longer than the whole check may.
 COUNTED_EXACTLY = 50_000
-# Each says why no requests should come here, or nothing. Whoever drains or stops the service adds to it.
-not_ready_reasons: list[Callable[[], str]] = []
 
 _CONNECTIONS = """
     SELECT current_setting('max_connections')::int, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
@@ -201,23 +201,21 @@ async def _may_see_parts(request: HttpRequest, *, database: bool) -> bool:
         return True
     if not database or settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
-    return await sync_to_async(_is_staff)(request)
-
-
-def _is_staff(request: HttpRequest) -> bool:
-    person = request.user
-    return bool(person.is_active and person.is_staff and second_factor.satisfied(person))
+    return bool(await sync_to_async(admin.site.has_permission)(request))
 
 
 @never_cache
 def ready(_: HttpRequest) -> HttpResponse:
     """503 with the reason while requests should go elsewhere or wait."""
-    reasons = [] if _database_answers() else [Database.problem]
-    # With the database away a reason that is kept in it cannot be asked.
-    reasons += [] if reasons else [said for reason in not_ready_reasons if (said := reason())]
-    return HttpResponse(
-        reasons[0] if reasons else "ready", status=503 if reasons else 200, content_type="text/plain; charset=utf-8"
-    )
+    reason = _not_ready()
+    return HttpResponse(reason or "ready", status=503 if reason else 200, content_type="text/plain; charset=utf-8")
+
+
+def _not_ready() -> str:
+    """With the database away a drain, which is a row of it, cannot be asked for."""
+    if not _database_answers():
+        return Database.problem
+    return "The service is being drained." if pauses.current(Pause.Kind.DRAIN) else ""
 
 
 def _database_answers() -> bool:

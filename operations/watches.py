@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from operations import rollups
+from operations import rollups, samples, schedules, sending, status_page, window_watch
 from operations.watcher import Watch
 
-ALL: tuple[Watch, ...] = (Watch("figures", rollups.Figures()),)
+ALL: tuple[Watch, ...] = (
+    Watch("maintenance windows", window_watch.look),
+    Watch("maintenance ahead", schedules.make_ahead, every=600),
+    Watch("notices", sending.SENDER.run),
+    Watch("status page", status_page.PAGE.run, every=30),
+    Watch("figures", rollups.Figures()),
+    Watch("slow statements", samples.take),
+    Watch("old samples", samples.forget, every=3600),
+)

@@ -30,8 +30,8 @@ PURE = {
     *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
     *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
-HTTP_CLIENTS = {"httpx", "groq", "requests", "urllib3", "aiohttp"}
-MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm"}
+HTTP_CLIENTS = {"httpx", "httpcore", "groq", "requests", "urllib3", "aiohttp"}
+MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm", "operations.outbound"}
 MAY_START_PROCESSES = {"jeevo.processes", "jeevo.supervisor", "operations.postgres", "knowledge.extraction"}
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 EMPTY_NAMES = {"services", "utils", "helpers", "core", "managers", "handlers"}

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from operations.models.backups import Backup
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
+from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.restores import Restore
+from operations.models.samples import QuerySample, Release
 from operations.models.watching import Heartbeat, Rollup
 
 __all__ = [
     "LIVE_STATES",
     "Backup",
+    "ChecklistItem",
     "Delivery",
     "FollowUp",
     "Heartbeat",
     "Incident",
+    "MaintenanceSchedule",
+    "MaintenanceWindow",
     "Notice",
     "OnCallContact",
+    "Pause",
+    "QuerySample",
+    "Release",
     "Restore",
     "Rollup",
     "Subscriber",

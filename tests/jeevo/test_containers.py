@@ -31,10 +31,13 @@ COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 STORES = {"db", "valkey"}
+OURS = sorted(name for name, each in SERVICES.items() if each["image"].startswith("jeevo:"))
+# What stands beside Jeevo only where somebody asks for it: its profile.
+BESIDE = sorted(set(SERVICES) - STORES - set(OURS))
 MONITORING = {"prometheus", "alertmanager", "grafana"}
-OURS = sorted(set(SERVICES) - STORES - MONITORING)
 PROCESSES = sorted(set(OURS) - {"migrate"})
 SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEY|FIELD_KEYS|INDEX_KEY|AUTH$")
+LOGS = {"elasticsearch", "logs-store", "kibana", "logs-view", "filebeat"}
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:?[-?+])([^}]*))?\}")
 
 
@@ -131,13 +134,24 @@ def test_the_superuser_of_the_database_is_unknown_to_the_processes() -> None:
 
 def test_ports_are_published_to_this_machine_only() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"web", "sandbox", *MONITORING}
+    assert set(published) == {"web", "sandbox", "kibana", *MONITORING}
     assert all(filled_in(port).startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_the_sandbox_and_the_monitoring_start_only_when_asked_for() -> None:
+def test_the_sandbox_and_what_stands_beside_jeevo_start_only_when_asked_for() -> None:
     profiles = {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each}
-    assert profiles == {"sandbox": ["sandbox"], **dict.fromkeys(MONITORING, ["monitoring"])}
+    assert set(profiles) == {"sandbox", *BESIDE}
+    assert profiles["sandbox"] == ["sandbox"]
+    assert {name for name, each in profiles.items() if each == ["logs"]} == LOGS
+    assert {name for name, each in profiles.items() if each == ["monitoring"]} == MONITORING
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_no_container_fills_the_disk_with_its_lines(service: str) -> None:
+    found = SERVICES[service]["logging"]
+    assert found["driver"] == "json-file"
+    assert found["options"]["max-size"] == "5m"
+    assert int(found["options"]["max-file"]) <= 5
 
 
 # ---- the stores
@@ -169,6 +183,11 @@ def test_valkey_forgets_nothing_and_shows_no_password() -> None:
     assert "--maxmemory-policy noeviction" in first
     assert "requirepass" not in first
     assert "requirepass $$REDISCLI_AUTH" in rest
+
+
+@pytest.mark.parametrize("service", [*sorted(STORES), *BESIDE])
+def test_an_image_is_pinned_by_its_tag(service: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:\S*\d\S*", SERVICES[service]["image"])
 
 
 # ---- the monitoring
@@ -207,11 +226,6 @@ def test_prometheus_and_alertmanager_reach_jeevo_by_a_name_it_answers_to() -> No
 
 def test_grafana_s_password_is_unknown_to_the_processes() -> None:
     assert {SERVICES[each]["environment"]["GRAFANA_PASSWORD"] for each in OURS} == {""}
-
-
-@pytest.mark.parametrize("store", sorted(STORES | MONITORING))
-def test_an_image_is_pinned_by_its_tag(store: str) -> None:
-    assert re.fullmatch(r"[\w./-]+:\S*\d\S*", SERVICES[store]["image"])
 
 
 # ---- secrets and variables

@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from knowledge.models import Chunk, Document
-from operations import health
+from operations import drains, health
 from operations.models import Heartbeat
 from tests import factories
 from tests.fixtures import ChangeEnvironment
@@ -297,7 +297,8 @@ def test_it_is_not_ready_without_its_database(client: Client, monkeypatch: pytes
     assert (answer.status_code, answer.content) == (503, b"The database did not answer.")
 
 
-def test_whoever_drains_the_service_says_why_it_is_not_ready(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "not_ready_reasons", [lambda: "", lambda: "The service is being drained."])
+@pytest.mark.django_db(transaction=True)
+def test_a_service_that_is_drained_takes_no_more_requests(client: Client) -> None:
+    list(drains.drain(patience=0, stop=False, reason="New disk"))
     answer = client.get("/health/ready")
     assert (answer.status_code, answer.content) == (503, b"The service is being drained.")
