@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from operations import figures, plot, second_factor, verdict
-from operations.pages import account, catalogue
+from operations import figures, plot, second_factor, targets, verdict
+from operations.pages import LOOK, account, catalogue
 from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
@@ -79,6 +79,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "verdict": verdict.verdict(tiles, quiet=not hours.total),
         "tiles": tiles,
         "plot": hours,
+        "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
     }
 
 

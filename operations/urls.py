@@ -1,13 +1,16 @@
-"""Addresses of operations: whether the service is well, with and without the final slash, and what people outside see."""
+"""Addresses of operations: whether the service is well and its figures, with and without the final slash, and what
+people outside see."""
 
 from __future__ import annotations
 
 from django.urls import path, re_path
 
-from operations import health, status_view, unsubscribe
+from operations import health, scrape, status_view, unsubscribe
 
 urlpatterns = [
     re_path(r"^health/live/?$", health.live, name="live"),
+    re_path(r"^health/ready/?$", health.ready, name="ready"),
+    re_path(r"^metrics/?$", scrape.metrics, name="metrics"),
     re_path(r"^health/?$", health.HealthView.as_view(), name="health"),
     path("unsubscribe/<str:token>/", unsubscribe.page, name="unsubscribe"),
     path("status/", status_view.file, name="status"),

@@ -15,7 +15,7 @@ APPS = ("knowledge", "conversations", "operations")
 PROJECT = ("jeevo", *APPS)
 # What each package may import of the others. The composition root is not here: it is wired by the files below.
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
-LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
+LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids", "jeevo.measures"}
 # Backups need the programs and the account of the embedded server; its one door takes them from here.
 ALSO = {"operations.postgres": {"jeevo.embedded", "jeevo.embedded_host", "jeevo.embedded_postgres", "jeevo.embedded_programs"}}
 PURE = {

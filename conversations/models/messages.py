@@ -195,6 +195,8 @@ class InboundMessage(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=120, blank=True, help_text="Why ignored or failed.")
     answer = models.ForeignKey(Answer, null=True, blank=True, on_delete=models.SET_NULL, related_name="questions")
+    # The id under which the logs tell of it; the database's own default, so that a process of the release before can insert.
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-received_at", "id")
@@ -276,6 +278,7 @@ class OutboundMessage(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-created_at", "id")

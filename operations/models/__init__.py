@@ -6,6 +6,7 @@ from operations.models.backups import Backup
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.restores import Restore
+from operations.models.samples import QuerySample, Release
 from operations.models.watching import Heartbeat, Rollup
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Incident",
     "Notice",
     "OnCallContact",
+    "QuerySample",
+    "Release",
     "Restore",
     "Rollup",
     "Subscriber",

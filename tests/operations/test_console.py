@@ -255,6 +255,7 @@ INLINE = re.compile(
         "/admin/conversations/handover/waiting/",
         "/admin/auth/user/add/",
         "/admin/conversations/holdingnotice/add/",
+        "/admin/operations/targets/",
         "/admin/django_celery_beat/periodictask/add/",
         "/admin/password_change/",
         "/admin/conversations/",
