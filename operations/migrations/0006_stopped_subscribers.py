@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0005_restores'),
+        ('operations', '0003_samples'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
