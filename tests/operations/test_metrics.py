@@ -74,6 +74,14 @@ def test_staff_need_the_permission(client: Client) -> None:
     assert client.get("/metrics").status_code == 200
 
 
+def test_staff_who_owe_a_second_factor_do_not_read_it(client: Client, environment: ChangeEnvironment) -> None:
+    environment(second_factor="everybody")
+    client.force_login(User.objects.create(username="asha", is_staff=True, is_superuser=True))
+    assert client.get("/metrics").status_code == 401
+    environment(second_factor="off")
+    assert client.get("/metrics").status_code == 200
+
+
 def test_it_is_not_sent_to_https_on_the_private_network(client: Client, settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
     assert client.get("/metrics", headers=TOKEN).status_code == 200

@@ -88,6 +88,9 @@ OPENS = {
     "knowledge/trial/try/": "VCRL",
     "knowledge/unansweredquestion/": "CR",
     "knowledge/unansweredquestion/groups/": "CR",
+    "operations/notice/": "LIO",
+    "operations/subscriber/": "IO",
+    "operations/subscriber/add/": "O",
 }
 # A page of operations names its permission; these are the ones it may name.
 OF_OPERATIONS = {
