@@ -15,11 +15,13 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from operations import figures, plot, verdict
+from operations import figures, live_incidents, plot, verdict
 from operations.pages import catalogue
 
 # What people come for first; anything else follows by name.
 NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
+# Incidents of this severity or worse are said on top of every page.
+GRAVE = 2
 ORDER = ["conversations", "knowledge", "operations", "auth"]
 
 
@@ -38,7 +40,15 @@ class ConsoleSite(AdminSite):
         return super().index(request, {**home(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        return {**super().each_context(request), "sandbox": not settings.LIVE, "operations": catalogue.menu(request)}
+        live = live_incidents.seen_everywhere(request)
+        return {
+            **super().each_context(request),
+            "sandbox": not settings.LIVE,
+            "operations": catalogue.menu(request),
+            "live_incidents": live,
+            "grave_incidents": [incident for incident in live if incident.severity <= GRAVE],
+            "may_declare": request.user.has_perm("operations.run_incident") or request.user.has_perm("operations.add_incident"),
+        }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
         apps = super().get_app_list(request, app_label)
@@ -55,9 +65,12 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     hours = plot.messages_by_hour(now)
     tiles = [_for_reader(figure(now), request) for figure in figures.FIGURES]
+    live = live_incidents.found(now)
+    grave = [_for_reader(tile, request) for tile in live_incidents.tiles(live)]
     return {
         "now": now,
-        "verdict": verdict.verdict(tiles, quiet=not hours.total),
+        "verdict": verdict.verdict([*grave, *tiles], quiet=not hours.total),
+        "live": live if request.user.has_perm(live_incidents.VIEW) else None,
         "tiles": tiles,
         "plot": hours,
     }

@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place
+from operations.pages import Page, Place, response
 
-ALL: tuple[Page, ...] = ()
+ALL: tuple[Page, ...] = (*response.PAGES,)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:
