@@ -36,7 +36,8 @@ def message(incident: Incident, *, now: datetime, text: str = "") -> tuple[str, 
 
 
 def _status(incident: Incident) -> str:
-    return str(incident.get_state_display())
+    """Triage is a word of the team: outside, somebody looks into it."""
+    return "Investigating" if incident.state == Incident.State.TRIAGE else str(incident.get_state_display())
 
 
 def _clock(at: datetime) -> str:

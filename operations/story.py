@@ -66,7 +66,8 @@ def lines(incident: Incident, *, show: str = "") -> list[Line]:
 
 
 def line(entry: TimelineEntry) -> Line:
-    heading = FIELDS.get(entry.field, entry.field) if entry.kind == Kind.CHANGED else str(_HEADINGS[Kind(entry.kind)])
+    of_a_field = entry.kind == Kind.CHANGED or (entry.kind == Kind.NOTE and entry.field)
+    heading = FIELDS.get(entry.field, entry.field) if of_a_field else str(_HEADINGS[Kind(entry.kind)])
     if entry.kind == Kind.FOLLOW_UP and entry.field in FollowUp.Kind.values:
         heading = f"Follow-up, {entry.field}"
     old, new = (entry.old, entry.new) if entry.old != entry.new else ("", "")

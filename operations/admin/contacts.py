@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db import models
 from django.http import HttpRequest
 
@@ -38,10 +39,8 @@ class OnCallContactAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return super().changelist_view(request, {**own, **(extra_context or {})})
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if field is not None:
-            field.queryset = field.queryset.filter(is_active=True, is_staff=True).order_by("username")  # type: ignore[attr-defined]
-        return field
+        staff = User.objects.filter(is_active=True, is_staff=True).order_by("username")
+        return super().formfield_for_foreignkey(db_field, request, queryset=staff, **kwargs)
 
     @admin.display(description="told by")
     def ways(self, contact: OnCallContact) -> str:

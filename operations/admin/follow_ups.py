@@ -68,14 +68,11 @@ class FollowUpAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     empty_state = "Nothing is to be done. Follow-ups are added on the page of an incident."
     change_list_template = "admin/operations/incident/follow_ups.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
-        return super().get_queryset(request).order_by(F("done_at").asc(nulls_first=True), "due_on", "id")
-
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return FollowUps
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        return ()
+        return (F("done_at").asc(nulls_first=True), "due_on", "id")
 
     def get_urls(self) -> list[URLPattern]:
         done = self.admin_site.admin_view(incident_steps.finish_follow_up)

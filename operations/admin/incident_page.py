@@ -27,6 +27,8 @@ from operations.severities import MEANINGS, UNSURE
 
 VIEW, RUN = "operations.view_incident", "operations.run_incident"
 PEOPLE = ("declared_by", "acknowledged_by", "commander", "scribe", "communications", "duplicate_of")
+# Nobody waits for news of these any more.
+SETTLED = (Incident.State.CLOSED, Incident.State.DUPLICATE, Incident.State.CANCELLED)
 PARTS = {"now": "admin/operations/incident/now.html", "story": "admin/operations/incident/story.html"}
 
 
@@ -146,6 +148,7 @@ def whole(
         "forms": {**empty_forms(request, incident), **(typed or {})},
         "typed": list(typed or ()),
         "problem": problem,
+        "settled": incident.state in SETTLED,
         "preview": preview,
         "told": len(notifications.subscribers(severity=incident.severity)),
         "meanings": MEANINGS,

@@ -4,7 +4,7 @@ impact to the end (MTTR), with how many targets were missed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -83,23 +83,25 @@ def view(request: HttpRequest) -> HttpResponse:
             _plot("mtta", "Time to acknowledge", "From detection to the first acknowledgement, MTTA", together, _acknowledged),
             _plot("mttr", "Time to resolve", "From the start of impact to the end, MTTR", together, _resolved),
         ],
-        "rows": [_row(each) for each in reversed(found) if each.incidents],
+        "rows": [_row(each) for each in _latest_first(found) if each.incidents],
         "targets": targets(start_of(first), following(last), now=now),
         "total": sum(each.incidents for each in together),
     }
     return render(request, "admin/operations/response.html", {**admin.site.each_context(request), **context})
 
 
+def _latest_first(found: list[Response]) -> list[Response]:
+    """All severities together stand above each of them."""
+    return sorted(found, key=lambda each: (-each.month.toordinal(), each.severity or 0))
+
+
 def targets(since: datetime, until: datetime, *, now: datetime) -> list[Target]:
     """How many of each target were met in time. One that was dropped before it was due counts for neither."""
     late = Q(met_at__gt=F("due_at")) | Q(dropped_at__gt=F("due_at")) | Q(met_at=None, dropped_at=None, due_at__lt=now)
     rows = Timer.objects.filter(incident__detected_at__gte=since, incident__detected_at__lt=until).order_by().values("kind")
-    numbers = {row["kind"]: row for row in rows.annotate(met=Count("pk", Q(met_at__lte=F("due_at"))), missed=Count("pk", late))}
-    return [_target(kind, numbers.get(kind, {})) for kind in Timer.Kind]
-
-
-def _target(kind: Timer.Kind, numbers: Mapping[str, int]) -> Target:
-    return Target(str(kind.label), numbers.get("met", 0), numbers.get("missed", 0))
+    counted = rows.annotate(met=Count("pk", Q(met_at__lte=F("due_at"))), missed=Count("pk", late))
+    numbers = {row["kind"]: (row["met"], row["missed"]) for row in counted}
+    return [Target(str(kind.label), *numbers.get(kind, (0, 0))) for kind in Timer.Kind]
 
 
 def _months_before(day: date, months: int) -> date:

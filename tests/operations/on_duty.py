@@ -41,7 +41,7 @@ def at_night() -> Client:
 
 def declared(title: str = "Answers are late", *, minutes_ago: float = 0, **fields: Any) -> Incident:
     now = timezone.now() - minutes_ago * MINUTE
-    values = {"severity": 2, "now": now} | fields
+    values: dict[str, Any] = {"severity": 2, "now": now} | fields
     return incidents.declare(title, **values)[0]
 
 

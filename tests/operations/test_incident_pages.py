@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -14,7 +15,6 @@ from django.utils import timezone
 
 from operations import incidents
 from operations.models import Incident, OnCallContact, Timer
-from tests import factories
 from tests.operations.on_duty import LIST, MINUTE, at_night, browser, declared, page_of, somebody, words
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +92,7 @@ def test_filters_show_counts_and_months(night: Client) -> None:
 
 def test_nothing_can_be_deleted_and_the_stock_forms_are_gone(night: Client) -> None:
     client = Client()
-    client.force_login(factories.User.objects.create(username="root", is_staff=True, is_superuser=True))
+    client.force_login(User.objects.create(username="root", is_staff=True, is_superuser=True))
     incident = declared()
     assert client.post(f"{LIST}{incident.pk}/delete/", {"post": "yes"}).status_code == 403
     assert client.post(LIST, {"action": "delete_selected", "_selected_action": [str(incident.pk)]}).status_code in (200, 302)

@@ -51,8 +51,11 @@ def test_every_button_leads_where_the_incident_may_go(state: str) -> None:
     assert len({step.name for step in steps}) == len(steps)
 
 
+def names(incident: Incident) -> list[str]:
+    return [step.name for step in next_steps.others(incident)]
+
+
 def test_a_serious_one_has_no_button_that_closes_it_unwritten() -> None:
-    names = lambda incident: [step.name for step in next_steps.others(incident)]  # noqa: E731
     assert "closed" not in names(an_incident("resolved", severity=1))
     assert "closed" in names(an_incident("resolved", severity=1, postmortem_at=NOW))
     assert "closed" in names(an_incident("resolved", severity=3))
