@@ -197,7 +197,7 @@ def test_the_timeline_is_latest_first_readable_and_can_be_narrowed(night: Client
     incidents.note(incident, "The graph of the queue is in the channel.", by=by, now=now + MINUTE)
     incidents.set_severity(incident, 1, by=by, now=now + 2 * MINUTE, why="Everybody is affected.")
     story = words(night.get(page_of(incident), {"part": "story"}))
-    assert story.index("Severity 2 High became → 1 Critical") < story.index("Note The graph") < story.index("Update The queue")
+    assert story.index("Severity: 2 High became → 1 Critical") < story.index("Note The graph") < story.index("Update The queue")
     assert "Everybody is affected. lead," in story
     notes = words(night.get(page_of(incident), {"part": "story", "show": "notes"}))
     assert ("The graph" in notes, "The queue grows." in notes) == (True, False)
