@@ -65,12 +65,12 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     hours = plot.messages_by_hour(now)
     tiles = [_for_reader(figure(now), request) for figure in figures.FIGURES]
-    live = live_incidents.found(now)
-    grave = [_for_reader(tile, request) for tile in live_incidents.tiles(live)]
+    live, may_see = live_incidents.found(now), request.user.has_perm(live_incidents.VIEW)
+    grave = live_incidents.tiles(live, may_see=may_see)
     return {
         "now": now,
         "verdict": verdict.verdict([*grave, *tiles], quiet=not hours.total),
-        "live": live if request.user.has_perm(live_incidents.VIEW) else None,
+        "live_now": live if may_see else None,
         "tiles": tiles,
         "plot": hours,
     }

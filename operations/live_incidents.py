@@ -48,22 +48,18 @@ def seen_everywhere(request: HttpRequest) -> list[Incident]:
     return list(rows.order_by("severity", "declared_at")[:100])
 
 
-def tiles(live: list[Live]) -> list[Tile]:
-    """Those that the verdict on the service takes into account."""
-    return [
-        Tile(
-            f"INC-{each.incident.number}",
-            each.incident.get_severity_display(),
-            "",
-            f"{each.incident.title}. {_who(each.incident)}",
-            _VERDICTS[each.incident.severity],
-            href=reverse("admin:operations_incident_change", args=[each.incident.pk]),
-            link="Open the incident",
-            permission=VIEW,
-        )
-        for each in live
-        if each.incident.severity in _VERDICTS
-    ]
+def tiles(live: list[Live], *, may_see: bool) -> list[Tile]:
+    """Those that the verdict on the service takes into account. Whoever may not see incidents learns only that there is one."""
+    return [_tile(each.incident, may_see) for each in live if each.incident.severity in _VERDICTS]
+
+
+def _tile(incident: Incident, may_see: bool) -> Tile:
+    state, name = _VERDICTS[incident.severity], str(incident.get_severity_display())
+    if not may_see:
+        return Tile("Incident", name, "", "Staff are working on an incident.", state)
+    href = reverse("admin:operations_incident_change", args=[incident.pk])
+    said = f"{incident.title}. {_who(incident)}"
+    return Tile(f"INC-{incident.number}", name, "", said, state, href=href, link="Open the incident", permission=VIEW)
 
 
 def _who(incident: Incident) -> str:

@@ -70,7 +70,9 @@ def line(entry: TimelineEntry) -> Line:
     heading = FIELDS.get(entry.field, entry.field) if of_a_field else str(_HEADINGS[Kind(entry.kind)])
     if entry.kind == Kind.FOLLOW_UP and entry.field in FollowUp.Kind.values:
         heading = f"Follow-up, {entry.field}"
-    old, new = (entry.old, entry.new) if entry.old != entry.new else ("", "")
+    # Whoever was told stands in the text already.
+    differs = entry.old != entry.new and entry.kind != Kind.ESCALATED
+    old, new = (entry.old, entry.new) if differs else ("", "")
     return Line(entry.at, entry.kind, heading, _who(entry), entry.text, _plain(entry.field, old), _plain(entry.field, new))
 
 

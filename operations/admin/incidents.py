@@ -86,7 +86,7 @@ class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if request.GET.get("part") == "live":
             return self._live(request)
         own = {
-            "live": live_incidents.found(timezone.now()),
+            "live_now": live_incidents.found(timezone.now()),
             "may_declare": declaring.may_declare(request),
             "nobody_on_call": not OnCallContact.objects.filter(active=True).exists(),
             "has_any": Incident.objects.exists(),
@@ -96,7 +96,7 @@ class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _live(self, request: HttpRequest) -> HttpResponse:
         """The part that refreshes itself, here and on the home page."""
         incident_page.may(request, incident_page.VIEW)
-        shown = {"live": live_incidents.found(timezone.now()), "may_declare": declaring.may_declare(request)}
+        shown = {"live_now": live_incidents.found(timezone.now()), "may_declare": declaring.may_declare(request)}
         return render(request, "admin/operations/incident/live.html", shown)
 
     @admin.display(description="incident", ordering="number")

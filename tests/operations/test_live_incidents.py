@@ -32,7 +32,7 @@ def test_the_worst_comes_first_with_what_is_due_on_each() -> None:
 )
 def test_the_verdict_takes_grave_incidents_into_account(severity: int, headline: str | None) -> None:
     declared("Search is slow", severity=severity)
-    tiles = live_incidents.tiles(live_incidents.found(timezone.now()))
+    tiles = live_incidents.tiles(live_incidents.found(timezone.now()), may_see=True)
     assert [tile.state for tile in tiles] == {1: ["breached"], 2: ["at_risk"], 3: []}[severity]
     assert all(tile.said == "Search is slow. Nobody has it yet." for tile in tiles)
 
@@ -73,6 +73,14 @@ def test_several_are_counted_beside_the_worst(night: Client) -> None:
     assert "Severity 1, triage: Two" in text
     assert "and 2 more" in text
     assert "Incidents 3 live" in text
+
+
+def test_who_may_not_see_incidents_learns_from_the_verdict_only_that_there_is_one() -> None:
+    declared("Search is slow", severity=1)
+    text = words(browser("clinician").get("/admin/"))
+    assert "Jeevo needs you now Incident: Staff are working on an incident." in text
+    assert "Search is slow" not in text
+    assert "Live incidents" not in text
 
 
 def test_who_may_not_see_incidents_and_strangers_get_neither_line_nor_number() -> None:
