@@ -55,7 +55,7 @@ def find(data: Path, keys: Path) -> Services | None:
 
 def start(data: Path, keys: Path, *, report: Report) -> Services:
     with _alone(data, report):
-        home = _prepare_home(data)
+        home = prepare_home(data)
         return Services(
             embedded_postgres.start(home, keys, report),
             embedded_valkey.start(home, keys, report),
@@ -69,12 +69,12 @@ def stop(data: Path) -> None:
 
 def start_postgres(data: Path, keys: Path, *, report: Report) -> str:
     with _alone(data, report):
-        return embedded_postgres.start(_prepare_home(data), keys, report)
+        return embedded_postgres.start(prepare_home(data), keys, report)
 
 
 def start_valkey(data: Path, keys: Path, *, report: Report) -> str:
     with _alone(data, report):
-        return embedded_valkey.start(_prepare_home(data), keys, report)
+        return embedded_valkey.start(prepare_home(data), keys, report)
 
 
 def stop_postgres(data: Path) -> None:
@@ -125,7 +125,7 @@ def _home_of(data: Path) -> Path:
         return data
 
 
-def _prepare_home(data: Path) -> Home:
+def prepare_home(data: Path) -> Home:
     data.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Home(_home_of(data))

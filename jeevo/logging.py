@@ -130,6 +130,7 @@ def configuration(*, level: str) -> dict[str, Any]:
         "root": {"handlers": ["standard"], "level": level},
         "loggers": {
             "torch": quiet,
+            "axes": quiet,
             "httpx": quiet,
             "httpcore": quiet,
             "groq": quiet,

@@ -7,6 +7,7 @@ sandbox, in the tests and in a live service, so that what is tested is what runs
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import environ
@@ -43,6 +44,10 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "django_prometheus",
     "health_check",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
     "knowledge",
     "conversations",
     "operations",
@@ -56,9 +61,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
+    # The last: it turns a refused sign-in into the page that says so.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "jeevo.urls"
@@ -182,6 +190,26 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+# The first only refuses who is locked out; the second signs in.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+# Who goes on trying is not kept out for longer than the page said.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_LOCKOUT_CALLABLE = "operations.lockout.locked"
+AXES_USERNAME_CALLABLE = "operations.lockout.known_name"
+AXES_CLIENT_IP_CALLABLE = "operations.lockout.client_address"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken", "confirmation", "code"]
+# No row for every sign-in: the account itself says when it last came. Failures go when they are too old to count.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_VERBOSE = False
+# Its lists show addresses and forms; `operations.people` shows what an operator needs.
+AXES_ENABLE_ADMIN = False
+OTP_TOTP_ISSUER = ENVIRONMENT.service_name
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

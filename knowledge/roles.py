@@ -1,6 +1,7 @@
 """Who may do what with knowledge: three groups, each holding all that the one before it may do.
 
-A viewer reads. A contributor brings documents and questions. A clinician reviewer decides what is cited.
+A viewer reads the library, and no words of patients. A contributor brings documents and questions, and reads for that
+what patients asked in vain. A clinician reviewer decides what is cited.
 `ensure` makes the groups what this page says, and leaves alone what an operator gave them in other apps.
 """
 
@@ -16,7 +17,6 @@ _LOOK = (
     "view_import",
     "view_importitem",
     "view_goldenquestion",
-    "view_unansweredquestion",
     "view_trial",
     "view_evaluationrun",
     "view_evaluationfigure",
@@ -24,6 +24,7 @@ _LOOK = (
     "view_embeddingindex",
 )
 _BRING = (
+    "view_unansweredquestion",
     "add_document",
     "add_import",
     "change_import",

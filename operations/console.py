@@ -11,15 +11,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import AdminSite
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils import timezone
 
-from operations import figures, live_incidents, plot, verdict
-from operations.pages import catalogue
+from operations import figures, live_incidents, plot, second_factor, verdict
+from operations.pages import account, catalogue
+from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
-NAMES = {"auth": "Staff", "django_celery_beat": "Timers"}
+NAMES = {"auth": "Staff", "django_celery_beat": "Timers", "axes": "Signing in"}
 # Incidents of this severity or worse are said on top of every page.
 GRAVE = 2
 ORDER = ["conversations", "knowledge", "operations", "auth"]
@@ -34,20 +36,35 @@ class ConsoleSite(AdminSite):
     enable_nav_sidebar = False
 
     def get_urls(self) -> list[Any]:
-        return [*catalogue.patterns(self), *super().get_urls()]
+        # The stock sign-out lets only those out who were let in: not somebody who has no code at hand.
+        ways = [path("logout/", self.logout, name="logout"), *second_factor_pages.urls(), *account.urls(self)]
+        return [*ways, *catalogue.patterns(self), *super().get_urls()]
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Django's condition, and the second factor where one is asked for."""
+        return super().has_permission(request) and second_factor.satisfied(request.user)
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The password; whoever has given it and owes a code is led on to that."""
+        if request.method == "GET" and super().has_permission(request) and not second_factor.satisfied(request.user):
+            return second_factor_pages.to("admin:second_factor", request)
+        return super().login(request, extra_context)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {**home(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        live = live_incidents.seen_everywhere(request)
+        # Not to somebody who still owes the second factor.
+        inside = self.has_permission(request)
+        live = live_incidents.seen_everywhere(request) if inside else []
         return {
             **super().each_context(request),
             "sandbox": not settings.LIVE,
+            "second_factor_off": second_factor.is_off(),
             "operations": catalogue.menu(request),
             "live_incidents": live,
             "grave_incidents": [incident for incident in live if incident.severity <= GRAVE],
-            "may_declare": request.user.has_perm("operations.run_incident") or request.user.has_perm("operations.add_incident"),
+            "may_declare": inside and live_incidents.may_declare(request),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:

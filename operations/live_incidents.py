@@ -13,7 +13,7 @@ from operations import countdown
 from operations.figures import State, Tile
 from operations.models import Incident, Timer
 
-VIEW = "operations.view_incident"
+VIEW, RUN, ADD = "operations.view_incident", "operations.run_incident", "operations.add_incident"
 # Severity 1 wants somebody now; severity 2 wants a look. Less than that is on the list only.
 _VERDICTS: dict[int, State] = {1: "breached", 2: "at_risk"}
 
@@ -38,6 +38,10 @@ def found(now: datetime) -> list[Live]:
         Live(incident, countdown.running(incident.timers.all(), now=now))
         for incident in rows.prefetch_related(Prefetch("timers", timers))
     ]
+
+
+def may_declare(request: HttpRequest) -> bool:
+    return request.user.has_perm(RUN) or request.user.has_perm(ADD)
 
 
 def seen_everywhere(request: HttpRequest) -> list[Incident]:

@@ -16,6 +16,7 @@ from django.db import connection
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
+from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
 _LOCK = 7_233_861
@@ -27,14 +28,20 @@ def prepare(*, say: Say) -> None:
     with migration_lock():
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
-        roles.ensure()
-        rule_roles.ensure()
+        make_roles()
         first_account(say=say)
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")
     # FLUSHDB of the cache's own database; the broker lives in another.
     cache.clear()
+
+
+def make_roles() -> None:
+    """Every group with what it may do. Those of knowledge first: the rules of triage are given to them."""
+    roles.ensure()
+    rule_roles.ensure()
+    staff_roles.ensure()
 
 
 @contextmanager

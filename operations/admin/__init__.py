@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from axes.models import AccessAttempt
 from django.contrib import admin
+from django.contrib.auth.models import User
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
 from operations.admin import contacts, follow_ups, incidents
+from operations.people import FailedSignIns, PersonAdmin
 
 __all__ = ["contacts", "follow_ups", "incidents"]
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
 admin.site.unregister(TokenProxy)
+# They show keys; a device is set up by its owner and taken away on the page of the person.
+admin.site.unregister((TOTPDevice, StaticDevice))
+admin.site.unregister(User)
+admin.site.register(User, PersonAdmin)
+admin.site.register(AccessAttempt, FailedSignIns)

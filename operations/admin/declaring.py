@@ -13,22 +13,16 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import announcing, incidents, notifications
+from operations import announcing, incidents, live_incidents, notifications
 from operations.admin import incident_forms
-from operations.admin.incident_page import RUN, VIEW
+from operations.admin.incident_page import VIEW
 from operations.admin.incident_steps import actor, address
 from operations.models import Incident, OnCallContact
 from operations.severities import MEANINGS, UNSURE
 
-ADD = "operations.add_incident"
-
-
-def may_declare(request: HttpRequest) -> bool:
-    return request.user.has_perm(RUN) or request.user.has_perm(ADD)
-
 
 def page(request: HttpRequest) -> HttpResponse:
-    if not may_declare(request):
+    if not live_incidents.may_declare(request):
         raise PermissionDenied
     now = timezone.now()
     if request.method != "POST":

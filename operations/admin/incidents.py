@@ -65,7 +65,7 @@ class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return incident_page.page(request, _key(object_id))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return declaring.may_declare(request)
+        return live_incidents.may_declare(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Incident | None = None) -> bool:
         """Cancelled or marked as a duplicate, never deleted."""
@@ -87,7 +87,7 @@ class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._live(request)
         own = {
             "live_now": live_incidents.found(timezone.now()),
-            "may_declare": declaring.may_declare(request),
+            "may_declare": live_incidents.may_declare(request),
             "nobody_on_call": not OnCallContact.objects.filter(active=True).exists(),
             "has_any": Incident.objects.exists(),
         }
@@ -96,7 +96,7 @@ class IncidentAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def _live(self, request: HttpRequest) -> HttpResponse:
         """The part that refreshes itself, here and on the home page."""
         incident_page.may(request, incident_page.VIEW)
-        shown = {"live_now": live_incidents.found(timezone.now()), "may_declare": declaring.may_declare(request)}
+        shown = {"live_now": live_incidents.found(timezone.now()), "may_declare": live_incidents.may_declare(request)}
         return render(request, "admin/operations/incident/live.html", shown)
 
     @admin.display(description="incident", ordering="number")

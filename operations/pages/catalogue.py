@@ -10,9 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, incident_numbers, response
+from operations.pages import Page, Place, incident_numbers, response, roles
 
-ALL: tuple[Page, ...] = (*response.PAGES, *incident_numbers.PAGES)
+ALL: tuple[Page, ...] = (*response.PAGES, *incident_numbers.PAGES, *roles.PAGES)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from operations import incidents, live_incidents
+from tests.fixtures import ChangeEnvironment
 from tests.operations.on_duty import at_night, browser, declared, page_of, somebody, words
 
 pytestmark = pytest.mark.django_db
@@ -109,3 +110,13 @@ def _queries(client: Client) -> list[dict[str, str]]:
     with CaptureQueriesContext(connection) as queries:
         client.get(ELSEWHERE)
     return list(queries)
+
+
+def test_who_still_owes_the_second_factor_sees_none_of_it(environment: ChangeEnvironment) -> None:
+    declared("Search is slow", severity=1)
+    client = browser("night-desk", "view_incident", "run_incident")
+    environment(second_factor="everybody")
+    answer = client.get("/admin/second-factor/", follow=True)
+    assert answer.status_code == 200
+    assert "Search is slow" not in words(answer)
+    assert "Declare" not in words(answer)

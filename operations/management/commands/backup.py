@@ -1,0 +1,62 @@
+import argparse
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from operations import backups, verification
+from operations.models import Backup
+
+
+class Command(BaseCommand):
+    help = "Takes a backup, verifies it by restoring it into a scratch server, and lists what there is."
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        steps = parser.add_subparsers(dest="step", required=True)
+        take = steps.add_parser("take", help="take one and verify it")
+        take.add_argument("kind", choices=Backup.Kind.values)
+        take.add_argument("--no-verify", action="store_true", help="leave it taken and not verified")
+        verify = steps.add_parser("verify", help="restore one into scratch and compare")
+        verify.add_argument("key", help="as `backup list` shows it")
+        steps.add_parser("list", help="the latest fifty")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["step"] == "list":
+            self._list()
+        elif options["step"] == "take":
+            self._take(options["kind"], verified=not options["no_verify"])
+        else:
+            self._verify(_known(options["key"]))
+
+    def _take(self, kind: str, *, verified: bool) -> None:
+        self.stdout.write(f"Taking a {Backup.Kind(kind).label} ...")
+        try:
+            backup = backups.take(kind, now=timezone.now())
+        except backups.NotTaken as problem:
+            raise CommandError(str(problem)) from problem
+        self.stdout.write(f"Taken: {backup.pk}, {backup.bytes / 1_000_000:,.1f} MB.")
+        if verified:
+            self._verify(backup)
+
+    def _verify(self, backup: Backup) -> None:
+        self.stdout.write("Restoring it into a scratch server and comparing ...")
+        try:
+            done = verification.verify(backup, now=timezone.now())
+        except verification.NotGood as problem:
+            raise CommandError(str(problem)) from problem
+        rows = sum(table["rows"] for table in done.tables.values())
+        self.stdout.write(f"Verified in {done.seconds:.0f} s: {len(done.tables)} tables, {rows:,} rows.")
+
+    def _list(self) -> None:
+        for each in Backup.objects.all()[:50]:
+            self.stdout.write(f"{each.pk}  {each.requested_at:%Y-%m-%d %H:%M}  {each.kind:<12} {each.status:<9} {each.reason}")
+        if not Backup.objects.exists():
+            self.stdout.write("There is no backup yet: `manage.py backup take full` makes one.")
+
+
+def _known(key: str) -> Backup:
+    try:
+        return Backup.objects.kept().get(pk=key)
+    except (Backup.DoesNotExist, ValidationError) as error:
+        raise CommandError("No kept backup has this key: `manage.py backup list` shows them.") from error

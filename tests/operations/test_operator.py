@@ -1,0 +1,114 @@
+"""The operator's process and its timetable: what is asked for is made, what was missed is asked for again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
+
+from operations import backup_schedule, backups, postgres, tasks, tiers, wal
+from operations.models import Backup, Heartbeat
+from operations.operator import NAME, Operator, ready
+from tests.fixtures import ChangeEnvironment
+
+NOW = timezone.now()
+
+
+@pytest.fixture
+def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    environment(keys=tmp_path / "keys")
+    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
+    name = f"wal-{time.time_ns()}"
+    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
+    yield
+    wal.drop_slot()
+    for each in wal.folder().iterdir():
+        each.unlink()
+    wal.folder().rmdir()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("_own_folders")
+def test_what_was_asked_for_is_made_and_verified_while_the_log_is_received() -> None:
+    operator = Operator()
+    receiving = threading.Thread(target=operator._until_stopped, args=(operator.receive,))
+    receiving.start()
+    try:
+        asked = backups.request("full", now=timezone.now())
+        operator.last_hourly = time.monotonic()
+        operator.work()
+        asked.refresh_from_db()
+        assert asked.status == "verified"
+        until = time.monotonic() + 20
+        while not Heartbeat.objects.filter(name=NAME).exists() and time.monotonic() < until:
+            time.sleep(0.1)
+        assert Heartbeat.objects.filter(name=NAME).exists()
+        state = wal.receiving()
+        assert state is not None
+        assert state.active
+    finally:
+        operator.stopping.set()
+        receiving.join(20)
+    connection.close()
+
+
+@pytest.mark.django_db
+def test_the_embedded_server_is_of_the_first_tier() -> None:
+    assert tiers.detect() == tiers.Tier("A", True)
+    assert ready() == "Every change is received as it happens; any instant can be restored."
+
+
+def a_good_one(kind: str, age: timedelta, parent: Backup | None = None) -> Backup:
+    at = NOW - age
+    times = {"requested_at": at, "started_at": at, "taken_at": at, "verified_at": at}
+    return Backup.objects.create(kind=kind, status="verified", parent=parent, **times)
+
+
+@pytest.mark.django_db
+def test_a_new_service_asks_for_a_full_backup_and_a_dump_once() -> None:
+    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW)] == ["dump", "full"]
+    assert backup_schedule.ask_for_missed(now=NOW + timedelta(minutes=5)) == []
+
+
+@pytest.mark.django_db
+def test_a_run_that_was_missed_is_asked_for_again_and_one_that_failed_too() -> None:
+    full = a_good_one("full", timedelta(days=3))
+    a_good_one("dump", timedelta(hours=25))
+    a_good_one("incremental", timedelta(hours=27), full)
+    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW)] == ["incremental"]
+    Backup.objects.filter(kind="dump").update(status="failed", reason="The disk was full.")
+    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW + timedelta(minutes=1))] == ["dump"]
+
+
+@pytest.mark.django_db
+def test_a_server_that_sends_no_log_is_dumped_every_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tiers, "detect", lambda: tiers.Tier("C", False, ("Our account may not read the log.",)))
+    a_good_one("dump", timedelta(minutes=9))
+    assert backup_schedule.ask_for_missed(now=NOW) == []
+    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW + timedelta(minutes=2))] == ["dump"]
+    assert ready() == "Dumps only. Our account may not read the log."
+
+
+@pytest.mark.django_db
+def test_two_beats_ask_once_and_what_staff_moved_stays_moved() -> None:
+    assert len(backup_schedule.ask_daily(now=NOW)) == 2
+    assert backup_schedule.ask_daily(now=NOW) == []
+    backup_schedule.ensure()
+    task = PeriodicTask.objects.get(name="Daily backup")
+    assert task.crontab is not None
+    assert (task.crontab.hour, task.crontab.minute, str(task.crontab.timezone)) == ("2", "0", "UTC")
+    task.crontab.hour = "4"
+    task.crontab.save()
+    backup_schedule.ensure()
+    task.crontab.refresh_from_db()
+    assert task.crontab.hour == "4"
+    assert {name for _, name, _ in backup_schedule.TIMERS} == {tasks.ask_daily_backup.name, tasks.ask_weekly_backup.name}
+    tasks.ask_weekly_backup()
+    assert Backup.objects.filter(kind="full").exists()

@@ -1,0 +1,115 @@
+"""Point-in-time recovery on the real server: what was committed by the instant is there, and nothing later."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import Group
+from django.db import connection
+from django.utils import timezone
+
+from operations import backups, postgres, recovery, wal
+from operations.models import Backup
+from tests.fixtures import ChangeEnvironment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Backups, keys and the received log of this test alone; the slot goes with it."""
+    environment(keys=tmp_path / "keys")
+    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
+    name = f"wal-{tmp_path.name}-{time.time_ns()}"
+    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
+    yield
+    wal.drop_slot()
+    for each in wal.folder().iterdir():
+        each.unlink()
+    wal.folder().rmdir()
+
+
+def pause() -> datetime:
+    """An instant with a commit on neither side of it for a while."""
+    time.sleep(0.3)
+    now = timezone.now()
+    time.sleep(0.3)
+    return now
+
+
+def caught_up() -> None:
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        state = wal.receiving()
+        if state is not None and state.caught_up:
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"the receiver did not catch up: {wal.receiving()}")
+
+
+def test_any_instant_between_a_backup_and_now_can_be_had() -> None:
+    with wal.received():
+        caught_up()
+        backups.take("full", now=timezone.now())
+        Group.objects.create(name="before")
+        between = pause()
+        Group.objects.create(name="after")
+        caught_up()
+        assert wal.exposure(now=timezone.now()) == 0.0
+        with recovery.at(between, name="test-between", now=timezone.now()) as server:
+            database = connection.settings_dict["NAME"]
+            with server.connect(str(database)) as one:
+                assert [row[0] for row in one.execute("SELECT name FROM auth_group")] == ["before"]
+        found = recovery.window()
+        assert found is not None
+        assert found[0] <= between
+    # Without a receiver nobody may call it zero.
+    assert wal.exposure(now=timezone.now()) is None
+
+
+def test_an_instant_that_cannot_be_had_is_refused_with_the_one_that_can() -> None:
+    now = timezone.now()
+    with (
+        pytest.raises(recovery.NotRestorable, match="has not come yet"),
+        recovery.at(now + timedelta(hours=1), name="x", now=now),
+    ):
+        pass
+    with pytest.raises(recovery.NotRestorable, match="There is no base backup yet"), recovery.at(now, name="x", now=now):
+        pass
+    Backup.objects.create(kind="full", status="taken", requested_at=now, started_at=now, taken_at=now)
+    with pytest.raises(recovery.NotRestorable, match="The earliest is"):
+        recovery.base_for(now - timedelta(days=1))
+
+
+def a_segment(place: Path, name: str) -> None:
+    (place / name).touch()
+
+
+def test_a_hole_in_the_log_is_seen_before_anything_is_restored(tmp_path: Path) -> None:
+    for name in ("000000010000000000000003", "000000010000000000000004", "000000010000000000000006.partial", "history"):
+        a_segment(tmp_path, name)
+    assert list(wal.gaps(wal.segments(tmp_path))) == ["1 piece of the log is missing after 000000010000000000000004."]
+    with pytest.raises(wal.NoWal, match="missing"):
+        wal.unbroken_from("0/3000028", tmp_path)
+    a_segment(tmp_path, "000000010000000000000005")
+    wal.unbroken_from("0/3000028", tmp_path)
+    with pytest.raises(wal.NoWal, match="does not reach back"):
+        wal.unbroken_from("0/2000028", tmp_path)
+
+
+def test_a_segment_that_was_never_finished_is_a_hole(tmp_path: Path) -> None:
+    for name in ("000000010000000000000003.partial", "000000010000000000000004"):
+        a_segment(tmp_path, name)
+    assert list(wal.gaps(wal.segments(tmp_path))) == ["000000010000000000000003.partial was never finished."]
+
+
+def test_the_last_segment_of_a_log_file_is_followed_by_the_first_of_the_next(tmp_path: Path) -> None:
+    for name in ("0000000100000000000000FF", "000000010000000100000000"):
+        a_segment(tmp_path, name)
+    wal.unbroken_from("0/FF000000", tmp_path)
+    assert wal.expire("1/10", tmp_path) == 1
+    assert [each.path.name for each in wal.segments(tmp_path)] == ["000000010000000100000000"]
