@@ -98,21 +98,24 @@ def test_an_incident_is_declared_worked_on_by_two_written_down_and_closed(desk: 
 
 
 def test_what_becomes_late_is_marked_and_said_aloud_once(desk: OpenDesk, stack: Stack) -> None:
-    inside(stack, f"a_late_incident('Search is slow', by={DAY!r}, seconds_left=12)")
+    inside(stack, f"a_late_incident('Search is slow', by={DAY!r})")
     page = desk(NIGHT, width=360, height=740).open("operations/incident/")
     page.get_by_role("link", name="Search is slow").click()
     due = page.get_by_role("region", name="What is due")
     expect(due.locator("li").filter(has_text="Name a commander")).to_contain_text("Breached")
     expect(due.locator("li").filter(has_text="Begin to mitigate")).to_contain_text("At risk")
     update = due.locator("li:not(.met)").filter(has_text="Say what is going on")
-    expect(update).to_contain_text("Breached", timeout=30_000)
+    expect(update).to_contain_text("Good")
+    expect(page.get_by_role("alert")).to_have_text("")
+    inside(stack, "the_update_is_late('Search is slow')")
+    expect(update).to_contain_text("Breached", timeout=SOON)
     expect(page.get_by_role("alert")).to_have_text("Say what is going on: it is late.")
     page.get_by_role("button", name="I take it: commander").click()
     expect(page.get_by_text("Commander: night-desk.")).to_be_visible()
 
 
 def test_the_next_step_is_reached_with_the_keyboard(desk: OpenDesk, stack: Stack) -> None:
-    inside(stack, f"a_late_incident('Uploads fail', by={DAY!r}, seconds_left=600)")
+    inside(stack, f"a_late_incident('Uploads fail', by={DAY!r})")
     page = desk(NIGHT).open("operations/incident/")
     page.get_by_role("link", name="Uploads fail").click()
     target = next_step(page).element_handle()

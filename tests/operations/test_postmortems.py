@@ -95,3 +95,10 @@ def test_readers_read_it_and_cannot_save(night: Client) -> None:
     assert "Written" in words(answer)
     assert "<textarea" not in answer.content.decode()
     assert reader.post(address(incident), {"text": "x", "root_cause": "x"}).status_code == 403
+
+
+def test_the_moments_of_a_draft_can_be_read(night: Client) -> None:
+    incident = resolved()
+    text = words(night.get(address(incident)))
+    assert f"Impact began {incident.impact_started_at:%d %b %Y, %H:%M} UTC" in text
+    assert "[number]" not in text
