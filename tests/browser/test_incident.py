@@ -110,7 +110,7 @@ def test_what_becomes_late_is_marked_and_said_aloud_once(desk: OpenDesk, stack: 
     inside(stack, "the_update_is_late('Search is slow')")
     expect(update).to_contain_text("Breached", timeout=SOON)
     expect(page.get_by_role("alert")).to_have_text("Say what is going on: it is late.")
-    page.get_by_role("button", name="I take it: commander").click()
+    page.get_by_role("button", name="I take it as commander").click()
     expect(page.get_by_text("Commander: night-desk.")).to_be_visible()
 
 
