@@ -16,8 +16,8 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from operations import figures, live_incidents, plot, second_factor, verdict
-from operations.pages import account, catalogue
+from operations import figures, live_incidents, plot, public_maintenance, second_factor, targets, verdict
+from operations.pages import LOOK, account, catalogue
 from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
@@ -90,6 +90,8 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "live_now": live if may_see else None,
         "tiles": tiles,
         "plot": hours,
+        "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
+        "maintenance": public_maintenance.for_home(),
     }
 
 

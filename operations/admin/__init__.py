@@ -9,10 +9,12 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
+from operations import maintenance_admin, notice_admin, subscriber_admin
 from operations.admin import contacts, follow_ups, incidents
 from operations.people import FailedSignIns, PersonAdmin
 
-__all__ = ["contacts", "follow_ups", "incidents"]
+# Imported for the pages that they register.
+__all__ = ["contacts", "follow_ups", "incidents", "maintenance_admin", "notice_admin", "subscriber_admin"]
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
 admin.site.unregister(TokenProxy)

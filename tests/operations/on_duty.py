@@ -36,7 +36,7 @@ def browser(name: str, *permissions: str) -> Client:
 
 def at_night() -> Client:
     """Somebody who runs incidents."""
-    return browser("night-desk", "view_incident", "run_incident", "view_followup", "view_oncallcontact")
+    return browser("night-desk", "view_incident", "run_incident", "view_followup", "view_oncallcontact", "view_delivery")
 
 
 def declared(title: str = "Answers are late", *, minutes_ago: float = 0, **fields: Any) -> Incident:

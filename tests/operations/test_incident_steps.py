@@ -135,6 +135,8 @@ def test_an_update_settles_the_interval_and_tells_subscribers_if_asked(night: Cl
     assert "The queue shrinks." in notice.body
     assert notice.deliveries.get().recipient == "clinic"
     assert "clinic by e-mail: Queued" in words(night.get(page_of(incident), {"part": "story"}))
+    reader = words(browser("reader", "view_incident").get(page_of(incident), {"part": "story"}))
+    assert ("1 Queued" in reader, "clinic" in reader) == (True, False)
 
 
 def test_a_public_incident_has_the_box_ticked_and_says_how_many(night: Client, clinic: Subscriber) -> None:
