@@ -13,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import announcing, incidents, live_incidents, notifications
+from operations import announcing, incidents, live_incidents
 from operations.admin import incident_forms
 from operations.admin.incident_page import VIEW
 from operations.admin.incident_steps import actor, address
@@ -56,7 +56,6 @@ def _shown(request: HttpRequest, form: forms.Form, *, twins: list[Incident] | No
         "chosen": str(form["severity"].value() or ""),
         "unsure": UNSURE,
         "twins": twins,
-        "subscribers": len(notifications.subscribers(severity=2)),
         "nobody_on_call": not OnCallContact.objects.filter(active=True).exists(),
     }
     return render(
