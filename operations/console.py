@@ -84,13 +84,14 @@ def home(request: HttpRequest) -> dict[str, Any]:
     tiles = [_for_reader(figure(now), request) for figure in figures.FIGURES]
     live, may_see = live_incidents.found(now), request.user.has_perm(live_incidents.VIEW)
     grave = live_incidents.tiles(live, may_see=may_see)
+    paging = targets.paging(now) if request.user.has_perm(LOOK) else []
     return {
         "now": now,
-        "verdict": verdict.verdict([*grave, *tiles], quiet=not hours.total),
+        "verdict": verdict.verdict([*grave, *tiles, *targets.tiles(paging)], quiet=not hours.total),
         "live_now": live if may_see else None,
         "tiles": tiles,
         "plot": hours,
-        "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
+        "paging": paging,
         "maintenance": public_maintenance.for_home(),
     }
 

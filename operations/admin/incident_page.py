@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from operations import countdown, incidents, next_steps, notifications, story
+from operations import countdown, incidents, next_steps, notifications, runbooks, story
 from operations.admin import incident_forms
 from operations.models import Delivery, Incident, Notice, OnCallContact
 from operations.severities import MEANINGS, UNSURE
@@ -93,7 +93,7 @@ def _now(request: HttpRequest, incident: Incident) -> dict[str, Any]:
         "running": countdown.running(timers, now=now),
         "met": countdown.met(timers, now=now),
         "moments": moments(incident),
-        "runbook_is_address": incident.runbook.startswith(("https://", "http://", "/")),
+        "runbook_address": runbooks.address(incident.runbook),
         "roles": [(role, getattr(incident, role)) for role in incidents.ROLES],
         "may_run": request.user.has_perm(RUN),
         "nobody_on_call": incident.is_live and not OnCallContact.objects.filter(active=True).exists(),

@@ -137,6 +137,20 @@ def test_every_runbook_and_every_page_it_names_opens(client: Client) -> None:
     assert set(answers.values()) == {200}, answers
 
 
+@pytest.mark.parametrize(
+    ("named", "address"),
+    [
+        ("docs/runbooks/disk.md", "/admin/operations/troubleshooting/runbooks/disk/"),
+        ("https://wiki.example.org/disk", "https://wiki.example.org/disk"),
+        ("docs/runbooks/no-such-book.md", ""),
+        ("javascript:alert(1)", ""),
+        ("", ""),
+    ],
+)
+def test_what_an_alert_names_leads_to_its_page_or_nowhere(named: str, address: str) -> None:
+    assert runbooks.address(named) == address
+
+
 def test_html_in_a_runbook_is_shown_and_not_obeyed() -> None:
     assert "&lt;script&gt;" in runbooks._rendered("<script>alert(1)</script>")
     assert "javascript" not in runbooks._rendered("[a](javascript:alert(1))").replace("(javascript:alert(1))", "")
