@@ -12,12 +12,15 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import OperationalError
 
+    from jeevo import refusal
     from jeevo.environment import EnvironmentProblem
 
     try:
         execute_from_command_line(sys.argv)
     except EnvironmentProblem as problem:
-        sys.exit(str(problem))
+        said = refusal.told(problem, sys.argv)
+        print(said, file=sys.stdout if said.startswith("{") else sys.stderr)
+        sys.exit(1)
     except OperationalError as error:
         from django.conf import settings
 

@@ -284,8 +284,13 @@ class UnhandledEventAdmin(ReadOnly):
 
 @admin.register(HoldingNotice)
 class HoldingNoticeAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    list_display = ("text", "starts_at", "ends_at")
+    list_display = ("said", "starts_at", "ends_at", "holds")
     date_hierarchy = "starts_at"
+    fields = ("text", "starts_at", "ends_at", "holds", "announced_from", "line")
     empty_state = (
         "No notice is set. While one is in force people get it once, and their answer afterwards; emergencies never wait."
     )
+
+    @admin.display(description="text", ordering="text")
+    def said(self, notice: HoldingNotice) -> str:
+        return notice.text or "Jeevo's own words"

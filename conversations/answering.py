@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from uuid import UUID
@@ -19,11 +20,13 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from conversations import compose, delivery, handover, memory, reply_text, webhook
+from conversations import announced, compose, delivery, handover, memory, reply_text, webhook
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, HoldingNotice, InboundMessage
 from conversations.rulebook import Level
+from jeevo import measures
 from jeevo.ids import new_id
+from jeevo.logging import follow, following
 from knowledge import grouping, indexing
 from knowledge.models import Document, UnansweredQuestion
 
@@ -39,6 +42,8 @@ PATIENCE_AT_START = timedelta(seconds=60)
 HANDED_FOR = timedelta(seconds=20)
 # The reason of a message whose words no key opens. While it waits for another try it holds nothing else up.
 UNREADABLE = "could not be read"
+# The guide's: half of all answers should lie above it.
+LOW_CONFIDENCE = 0.6
 
 
 class LeaseLost(Exception):
@@ -56,7 +61,11 @@ class CouldNotAnswer(Exception):
 
 def answer_contact(key: UUID) -> None:
     """Answer what this person wrote and has not been answered. Does nothing when another worker has the lease."""
-    token = new_id()
+    with following(""):
+        _answer_contact(key, token=new_id())
+
+
+def _answer_contact(key: UUID, *, token: UUID) -> None:
     started = timezone.now()
     if not Contact.objects.free(started).filter(pk=key).update(lease_token=token, lease_until=started + LEASE):
         return
@@ -65,6 +74,7 @@ def answer_contact(key: UUID) -> None:
         contact = Contact.objects.defer("phone", "wa_user_id", "name").get(pk=key)
         messages = claim(contact, now=started)
         if messages:
+            follow(messages[-1].request_id)
             _answer(contact, messages, token=token)
     except LeaseLost:
         log.warning("lease lost", contact=str(key))
@@ -100,6 +110,8 @@ def _answer(contact: Contact, messages: list[InboundMessage], *, token: UUID) ->
             _wait_for_library(messages, now=timezone.now())
             return
         outgoing = commit(contact, messages, draft, token=token, now=timezone.now())
+        if draft.kind != Answer.Kind.HOLDING:
+            measures.query_duration.observe(_seconds_since_due(messages))
     except LeaseLost:
         raise
     except Exception:
@@ -132,16 +144,26 @@ def _show_that_it_is_read(message: InboundMessage) -> None:
     except (InvalidToken, ValueError):
         return
     if wamid:
-        _pool(os.getpid()).submit(delivery.mark_read, wamid)
+        # Another thread, with the id of the request that is followed here.
+        _pool(os.getpid()).submit(copy_context().run, delivery.mark_read, wamid)
 
 
 def _draft(contact: Contact, messages: list[InboundMessage]) -> Draft:
     now = timezone.now()
-    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    notice = _in_force(now)
     if notice is not None:
-        return _danger_behind_a_notice(contact, messages) or compose.holding(notice.text, contact.language)
+        return _danger_behind_a_notice(contact, messages) or _holding(notice, contact, messages)
     recall = partial(memory.recent, contact, messages, now=now)
     return compose.for_burst(messages, country=contact.country, default_language=contact.language, recall=recall)
+
+
+def _in_force(now: datetime) -> HoldingNotice | None:
+    return HoldingNotice.objects.filter(holds=True, starts_at__lte=now, ends_at__gt=now).first()
+
+
+def _holding(notice: HoldingNotice, contact: Contact, messages: list[InboundMessage]) -> Draft:
+    urgent = any(each.triage_level == Level.URGENT for each in messages)
+    return compose.holding(notice.text, messages[-1].language or contact.language, contact.country, urgent=urgent)
 
 
 def _danger_behind_a_notice(contact: Contact, messages: list[InboundMessage]) -> Draft | None:
@@ -186,11 +208,20 @@ def commit(
             handover.ask(contact, reason=draft.handover, now=now)
         if draft.language != contact.language and draft.language_certain:
             Contact.objects.filter(pk=contact.pk).update(language=draft.language)
-        body = reply_text.body(draft, answer_key=answer.pk)
+        body = reply_text.body(announced.added(draft, contact, now=now), answer_key=answer.pk)
         urgent = urgent or draft.kind in (Answer.Kind.EMERGENCY, Answer.Kind.SELF_HARM)
         attended = urgent or token is not None
         row = delivery.queue(contact, body, answer=answer, purpose=draft.kind, urgent=urgent, attended=attended, now=now)
-        return row.pk
+        measures.answered(draft.kind, cited=bool(draft.cited), confidence=draft.confidence)
+    _tell(answer, messages)
+    return row.pk
+
+
+def _tell(answer: Answer, messages: list[InboundMessage]) -> None:
+    """Keys and a figure: the kind of an answer would say how somebody is."""
+    log.info("answered", answer=str(answer.pk), message=str(messages[-1].pk), messages=len(messages))
+    if answer.confidence is not None and answer.confidence < LOW_CONFIDENCE:
+        log.warning("low confidence", answer=str(answer.pk), confidence=answer.confidence)
 
 
 def _raise(messages: list[InboundMessage], draft: Draft) -> None:
@@ -275,13 +306,14 @@ def _hold(contact: Contact, messages: list[InboundMessage], draft: Draft, *, now
 
     They are looked at again every half minute, because a notice may be ended or taken back early.
     """
-    notice = HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now).first()
+    notice = _in_force(now)
     until = min(notice.ends_at, now + LONGEST_BACK_OFF) if notice else now + LONGEST_BACK_OFF
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages]).update(
         status=Status.WAITING, retry_at=until, attempts=F("attempts") - 1
     )
     told = Answer.objects.filter(contact=contact, kind=Answer.Kind.HOLDING, created_at__gte=notice.starts_at if notice else now)
-    if told.exists():
+    # Who was told of the wait has not been told to see a doctor.
+    if (told.filter(reason=draft.reason) if draft.preface else told).exists():
         return None
     answer = _store(contact, draft)
     return delivery.queue(contact, reply_text.body(draft, answer_key=answer.pk), answer=answer, purpose=draft.kind, now=now).pk
@@ -307,6 +339,13 @@ def _back_off(messages: list[InboundMessage], *, now: datetime) -> None:
     InboundMessage.objects.filter(pk__in=[each.pk for each in messages], status=Status.PROCESSING).update(
         status=Status.WAITING, retry_at=now + _pause(messages[-1].attempts)
     )
+
+
+def _seconds_since_due(messages: list[InboundMessage]) -> float:
+    """Since the last of them had been quiet for the burst wait, or since another try was due."""
+    burst = timedelta(seconds=settings.ENVIRONMENT.burst_seconds)
+    due = max(max(each.received_at + burst, each.retry_at or each.received_at) for each in messages)
+    return max(0.0, (timezone.now() - due).total_seconds())
 
 
 def _pause(attempts: int) -> timedelta:

@@ -145,8 +145,12 @@ def danger_in_translation(messages: Sequence[InboundMessage], *, country: str, d
     return replace(at_once(verdict, spoken, country), raised=verdict, understood_as=understood.as_) if verdict else None
 
 
-def holding(text: str, spoken: str) -> Draft:
-    return Draft(Kind.HOLDING, text, spoken, reason="notice")
+def holding(text: str, spoken: str, country: str, *, urgent: bool = False) -> Draft:
+    """The notice's own text, or ours in the person's language. Who should see a doctor today is told so at once."""
+    said = text or wording.say("holding", spoken, country)
+    if urgent:
+        return Draft(Kind.HOLDING, said, spoken, reason="urgent notice", preface=wording.urgent(spoken, country))
+    return Draft(Kind.HOLDING, said, spoken, reason="notice")
 
 
 def apology(spoken: str, country: str) -> Draft:

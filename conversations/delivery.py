@@ -21,6 +21,7 @@ from django.utils import timezone
 from conversations import reply_text, whatsapp
 from conversations.models import Answer, Contact, DeliveryEvent, OutboundMessage
 from jeevo.fields import keyed_hash
+from jeevo.logging import following, request_id
 
 log = structlog.get_logger(__name__)
 Status = OutboundMessage.Status
@@ -64,6 +65,7 @@ def queue(
         urgent=urgent,
         created_at=now,
         attended_at=now if attended else None,
+        request_id=request_id(),
     )
 
 
@@ -103,9 +105,15 @@ def send(key: UUID, *, now: datetime | None = None) -> None:
     if not claimed:
         return
     message = OutboundMessage.objects.select_related("contact").get(pk=key)
+    with following(message.request_id):
+        _send(message)
+
+
+def _send(message: OutboundMessage) -> None:
     try:
         accepted = whatsapp.send(message.contact.address, message.body, callback=str(message.pk))
     except whatsapp.Ambiguous:
+        log.warning("whatsapp did not answer", outbound=str(message.pk), attempt=message.attempts)
         _record(message, status=Status.UNCERTAIN, reason="WhatsApp did not answer; waiting for its status")
     except whatsapp.WhatsAppError as error:
         _refused(message, error, now=timezone.now())
@@ -157,7 +165,11 @@ def sweep(*, now: datetime) -> None:
         status=Status.UNCERTAIN, reason="The sender stopped before WhatsApp answered"
     )
     old = rows.filter(status=Status.UNCERTAIN, in_flight_since__lt=now - UNCERTAIN_FOR)
-    old.filter(resent=True).update(status=Status.FAILED, failed_at=now, reason="WhatsApp did not confirm it after two tries")
+    given_up = old.filter(resent=True).update(
+        status=Status.FAILED, failed_at=now, reason="WhatsApp did not confirm it after two tries"
+    )
+    if given_up:
+        log.error("whatsapp never confirmed messages", messages=given_up)
     old.filter(resent=False).update(status=Status.QUEUED, resent=True, retry_at=None, attended_at=None)
 
 
@@ -194,7 +206,9 @@ def _match(events: Sequence[DeliveryEvent], *, now: datetime) -> int:
     for event in events:
         message = messages.get(event.callback) or messages.get(event.wamid_key)
         if message is not None:
-            _apply(event, message, now=now)
+            with following(message.request_id):
+                _apply(event, message, now=now)
+                log.info("whatsapp reported a status", outbound=str(message.pk), status=event.status, code=event.error_code)
             matched += 1
     return matched
 

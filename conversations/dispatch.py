@@ -20,6 +20,8 @@ from conversations.draft import Draft
 from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, UnhandledEvent
 from conversations.rulebook import Level
 from conversations.triage import Triage, triage
+from jeevo import measures
+from jeevo.logging import following
 from knowledge import trials
 
 log = structlog.get_logger(__name__)
@@ -30,6 +32,8 @@ BATCH = 200
 RED_FLAGS = (Level.EMERGENCY, Level.SELF_HARM)
 ANSWERED_AT_ONCE = (*RED_FLAGS, Level.UNSAFE)
 MOST_ATTEMPTS = 3
+# Three times as long as a key counts as handed out.
+LEFT_LYING_FOR = timedelta(seconds=60)
 
 Send = Callable[[UUID], None]
 # Whether the broker took the key.
@@ -40,10 +44,11 @@ def attach_received(*, now: datetime, send_now: Send) -> int:
     """See every new message, oldest first. One that cannot be seen is tried again and then failed, never in the others' way."""
     rows = InboundMessage.objects.filter(status=Status.RECEIVED).order_by("received_at", "id")
     due = rows.exclude(retry_at__gt=now)[:BATCH]
-    keys = list(due.values_list("pk", flat=True))
-    for key in keys:
-        _attach_safely(key, now=now, send_now=send_now)
-    return len(keys)
+    found = list(due.values_list("pk", "request_id"))
+    for key, request_id in found:
+        with following(request_id):
+            _attach_safely(key, now=now, send_now=send_now)
+    return len(found)
 
 
 def _attach_safely(key: UUID, *, now: datetime, send_now: Send) -> None:
@@ -56,6 +61,7 @@ def _attach_safely(key: UUID, *, now: datetime, send_now: Send) -> None:
         log.exception("message could not be seen", message=str(key))
         _put_aside(key, now=now, why=type(error).__name__)
         return
+    log.info("message seen", message=str(key))
     if urgent is not None:
         send_now(urgent)
 
@@ -87,6 +93,7 @@ def attach(key: UUID, *, now: datetime) -> UUID | None:
     message.triage_rules, message.attempts, message.retry_at = list(verdict.rules), 0, None
     message.status = Status.WAITING
     message.save()
+    measures.triage_levels.labels(verdict.level.value).inc()
     return _decide(message, contact, verdict, now=now)
 
 
@@ -177,6 +184,13 @@ def hand_out(*, now: datetime, publish: Publish) -> int:
     left = [key for key in keys if not publish(key)]
     Contact.objects.filter(pk__in=left).update(handed_at=None)
     return len(keys) - len(left)
+
+
+def is_left_lying(*, now: datetime) -> bool:
+    """Whether the broker took somebody's key again and again, nobody has looked at what they wrote, and nobody is at work."""
+    untouched = InboundMessage.objects.filter(status=Status.WAITING, attempts=0, retry_at__isnull=True)
+    handed = untouched.filter(contact__handed_at__isnull=False, received_at__lt=now - LEFT_LYING_FOR)
+    return handed.exists() and not Contact.objects.filter(lease_until__gte=now).exists()
 
 
 def hand_out_trials(*, now: datetime, publish: Publish, handed: dict[UUID, datetime]) -> int:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from conversations import delivery, dispatch, rulebook
+from conversations.outages import Outage
 
 log = structlog.get_logger(__name__)
 ROUND_SECONDS = 0.1
@@ -38,6 +39,8 @@ class Dispatcher:
         self.last_sweep = 0.0
         self.last_expiry = 0.0
         self.trials_handed: dict[UUID, datetime] = {}
+        self.no_broker = Outage("the broker has been away for long; people wait", "the broker is back")
+        self.no_worker = Outage("no worker takes what is handed out; people wait", "workers take work again")
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,6 +72,7 @@ class Dispatcher:
         if time.monotonic() - self.last_sweep > SWEEP_SECONDS:
             self.last_sweep = time.monotonic()
             dispatch.sweep(now=now)
+            self.no_worker.seen(dispatch.is_left_lying(now=now), now=time.monotonic())
         if time.monotonic() - self.last_expiry > EXPIRE_SECONDS:
             self.last_expiry = time.monotonic()
             dispatch.expire_payloads(now=now)
@@ -85,7 +89,9 @@ class Dispatcher:
         except (BrokerError, OSError):
             self.broker_back_at = time.monotonic() + BROKER_PAUSE_SECONDS
             log.warning("the broker did not answer; people wait, emergencies do not")
+            self.no_broker.seen(True, now=time.monotonic())
             return False
+        self.no_broker.seen(False, now=time.monotonic())
         return True
 
     def send_now(self, key: UUID) -> None:

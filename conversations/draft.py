@@ -35,6 +35,8 @@ class Draft:
     embedding_model: str = ""
     handover: str = ""
     preface: str = ""
+    # Said last, after the sources.
+    postscript: str = ""
     buttons: bool = False
     # Milliseconds by step.
     timings: dict[str, int] = field(default_factory=dict)

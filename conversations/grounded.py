@@ -17,6 +17,7 @@ from conversations.draft import Draft
 from conversations.models import Answer, Handover
 from conversations.understanding import Understood
 from conversations.validation import Claim
+from jeevo import measures
 from knowledge import embeddings, retrieval
 from knowledge.passages import Passage
 
@@ -108,6 +109,7 @@ def _generated(base: Draft, searches: Sequence[Search], understood: Understood, 
         return None
     embed = partial(embeddings.embed, model=searches[0].query.index.model)
     verdict = budget.timed("check", lambda: validation.check(completion.text, found, embed=embed))
+    measures.validation_errors.inc(len(verdict.removed))
     if not verdict.kept or verdict.share_kept < 0.5:
         log.info("draft of the model was not supported", removed=len(verdict.removed))
         return None

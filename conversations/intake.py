@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
+import structlog
 from django.conf import settings
 from django.db import connection
 
@@ -18,14 +19,17 @@ from conversations.models import InboundMessage
 from conversations.webhook import Event, Inbound, Status, Unhandled
 from jeevo.fields import keyed_hash, seal
 from jeevo.ids import new_id
+from jeevo.logging import request_id
+
+log = structlog.get_logger(__name__)
 
 # ON CONFLICT rather than an IntegrityError: a redelivery leaves no error in the database's log, and one
 # statement in autocommit is one round trip.
 _MESSAGE = """
     INSERT INTO conversations_inboundmessage
         (id, wamid_key, sender_key, kind, status, text, payload, sent_at, received_at,
-         triage_level, triage_concept, triage_rules, language, attempts, reason)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '', '', '[]', '', 0, %s)
+         triage_level, triage_concept, triage_rules, language, attempts, reason, request_id)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, '', '', '[]', '', 0, %s, %s)
     ON CONFLICT (wamid_key) DO NOTHING
 """
 _STATUS = """
@@ -54,8 +58,9 @@ def store(events: Iterable[Event], *, now: datetime) -> None:
 def _store_message(event: Inbound, now: datetime) -> None:
     ignored = event.ignored or _for_another_number(event)
     status = InboundMessage.Status.IGNORED if ignored else InboundMessage.Status.RECEIVED
+    key = new_id()
     values = (
-        new_id(),
+        key,
         keyed_hash(event.wamid),
         keyed_hash(event.sender),
         event.kind,
@@ -65,9 +70,15 @@ def _store_message(event: Inbound, now: datetime) -> None:
         event.sent_at or now,
         now,
         ignored[:120],
+        request_id(),
     )
     with connection.cursor() as cursor:
         cursor.execute(_MESSAGE, values)
+        known = cursor.rowcount == 0
+    if known:
+        log.info("message is known already")
+    else:
+        log.info("message stored", message=str(key))
 
 
 def _for_another_number(event: Inbound) -> str:

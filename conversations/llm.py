@@ -21,6 +21,7 @@ from django.core.cache import BaseCache, cache
 from django.core.cache.backends.locmem import LocMemCache
 from django.utils import timezone
 
+from jeevo import measures
 from jeevo.environment import Groq
 
 log = structlog.get_logger(__name__)
@@ -42,6 +43,10 @@ class ModelError(Exception):
     def __init__(self, reason: str, *, permanent: bool, code: int | None = None) -> None:
         super().__init__(reason)
         self.reason, self.permanent, self.code = reason, permanent, code
+
+    @property
+    def outcome(self) -> str:
+        return "limit" if self.code == 429 else "failed"
 
 
 @dataclass(frozen=True)
@@ -101,12 +106,24 @@ def complete(system: str, user: str, *, seconds: float) -> Completion:
         raise ModelError("the model is resting after failures", permanent=False)
     started = time.monotonic()
     try:
-        text, model = _ask(system, user, seconds)
+        with measures.call("groq"):
+            text, model = _ask(system, user, seconds)
     except ModelError as error:
         _note(error)
         raise
     _breaker().delete_many([_FAILURES, PROBLEM])
     return Completion(text, model, round(1000 * (time.monotonic() - started)))
+
+
+def reach(*, seconds: float = 3.0) -> int | None:
+    """The HTTP status that Groq answers a list of its models with; None when it does not answer in time. The breaker that
+    answers depend on neither stops this call nor learns from it."""
+    try:
+        return _client(os.getpid()).models.with_raw_response.list(timeout=seconds).http_response.status_code
+    except groq.APIStatusError as error:
+        return error.status_code
+    except (groq.APIError, httpx.HTTPError):
+        return None
 
 
 def _ask(system: str, user: str, seconds: float) -> tuple[str, str]:

@@ -17,7 +17,7 @@ BUTTONS = ("helpful", "not_helpful", "person")
 def body(draft: Draft, *, answer_key: UUID) -> dict[str, Any]:
     """The Graph body without the recipient. An answer has buttons; it loses last sentences before it loses its sources."""
     if not draft.buttons:
-        return plain("\n\n".join(part for part in (draft.preface, draft.text) if part))
+        return plain("\n\n".join(part for part in (draft.preface, draft.text) if part), draft.postscript)
     names = BUTTONS if draft.cited else ("person",)
     return {
         "type": "interactive",
@@ -29,8 +29,10 @@ def body(draft: Draft, *, answer_key: UUID) -> dict[str, Any]:
     }
 
 
-def plain(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": {"body": text[:LONGEST_TEXT], "preview_url": False}}
+def plain(text: str, postscript: str = "") -> dict[str, Any]:
+    """Of a text that is too long its end goes, and not what is said after it."""
+    last = f"\n\n{postscript}" if postscript else ""
+    return {"type": "text", "text": {"body": text[: LONGEST_TEXT - len(last)] + last, "preview_url": False}}
 
 
 def fitted(draft: Draft, limit: int) -> str:
@@ -52,6 +54,7 @@ def _joined(draft: Draft, text: str, *, addresses: bool = True) -> str:
             replies.text("sources_heading", draft.language) + "\n" + _sources(cited, addresses, draft.language),
             _disclaimer(draft),
         ]
+    parts.append(draft.postscript)
     return "\n\n".join(part for part in parts if part)
 
 

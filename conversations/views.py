@@ -16,6 +16,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from conversations import intake, webhook
+from jeevo import measures
 
 log = structlog.get_logger(__name__)
 LARGEST_BODY = 3 * 1024 * 1024
@@ -23,6 +24,11 @@ LARGEST_BODY = 3 * 1024 * 1024
 
 def _said(status: int, text: str) -> HttpResponse:
     return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+
+
+def _refused(status: int, text: str) -> HttpResponse:
+    log.warning("webhook refused", status=status)
+    return _said(status, text)
 
 
 class WebhookView(APIView):
@@ -45,19 +51,20 @@ class WebhookView(APIView):
             return _said(403, "The verify token is not the one in WHATSAPP_VERIFY_TOKEN.")
         return _said(200, asked.get("hub.challenge", ""))
 
+    @measures.by_status
     def post(self, request: Request) -> HttpResponse:
         body = _body(request._request)
         if body is None:
-            return _said(413, "The body is larger than 3 MB.")
+            return _refused(413, "The body is larger than 3 MB.")
         header = request.META.get("HTTP_X_HUB_SIGNATURE_256", "")
         if not header:
-            return _said(401, "The signature is missing.")
+            return _refused(401, "The signature is missing.")
         if not webhook.verify_signature(body, header, settings.ENVIRONMENT.whatsapp.app_secrets):
-            return _said(403, "The signature does not match.")
+            return _refused(403, "The signature does not match.")
         try:
             events = webhook.parse(body)
         except webhook.NotAnEnvelope as problem:
-            return _said(400, f"This is not a WhatsApp webhook: {problem}.")
+            return _refused(400, f"This is not a WhatsApp webhook: {problem}.")
         intake.store(events, now=timezone.now())
         return _said(200, "stored")
 

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import httpx
 from django.conf import settings
 
+from jeevo import measures
+
 TIMEOUT = httpx.Timeout(10, connect=3, pool=3)
 Action = Literal["retry", "fail", "operator"]
 _MAKING = threading.Lock()
@@ -50,6 +52,10 @@ _CODES: dict[int, tuple[Action, str]] = {
 }
 
 
+# Of these, the ones that say: too much.
+_LIMITS = frozenset({4, 80007, 130429, 131056, 131048, 133016})
+
+
 class WhatsAppError(Exception):
     """Graph refused. `permanent`: this message will never go; `operator`: nothing goes until somebody acts."""
 
@@ -60,6 +66,10 @@ class WhatsAppError(Exception):
     @property
     def permanent(self) -> bool:
         return self.action == "fail"
+
+    @property
+    def outcome(self) -> str:
+        return "limit" if self.code in _LIMITS else "refused" if self.permanent else "failed"
 
     @property
     def operator(self) -> bool:
@@ -116,9 +126,20 @@ def look_up(path: str, **params: str) -> dict[str, Any]:
         raise WhatsAppError(None, "The Graph API cannot be reached", "retry") from error
 
 
+def reach(*, seconds: float = 3.0) -> int | None:
+    """The HTTP status that Graph answers a look at our own number with; None when it does not answer in time."""
+    try:
+        return (
+            _connected().get(settings.ENVIRONMENT.whatsapp.phone_number_id, params={"fields": "id"}, timeout=seconds).status_code
+        )
+    except httpx.HTTPError:
+        return None
+
+
 def _post(body: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return _judged(_connected().post(f"{settings.ENVIRONMENT.whatsapp.phone_number_id}/messages", json=body))
+        with measures.call("graph"):
+            return _judged(_connected().post(f"{settings.ENVIRONMENT.whatsapp.phone_number_id}/messages", json=body))
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
         raise WhatsAppError(None, "The Graph API cannot be reached", "retry") from error
     except httpx.HTTPError as error:

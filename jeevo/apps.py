@@ -1,5 +1,6 @@
 from django.contrib.admin.apps import AdminConfig
 
+from jeevo import measuring
 from jeevo.celery import app as celery_app
 
 __all__ = ["ConsoleConfig", "celery_app"]
@@ -10,3 +11,7 @@ class ConsoleConfig(AdminConfig):
     settings the ones every process publishes with."""
 
     default_site = "operations.console.ConsoleSite"
+
+    def ready(self) -> None:
+        super().ready()
+        measuring.install()

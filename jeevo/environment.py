@@ -28,6 +28,12 @@ SecondFactor = Literal["off", "operators", "everybody"]
 class EnvironmentProblem(Exception):
     """One or more variables are wrong; the message has one line for each, with its remedy."""
 
+    @property
+    def problems(self) -> list[tuple[str, str]]:
+        """Each variable and what it must be: ("WEB_PORT", "must be a whole number")."""
+        parted = (line.strip().removesuffix(".").partition(": ") for line in str(self).splitlines()[1:])
+        return [(name, remedy) for name, _, remedy in parted]
+
 
 @dataclass(frozen=True)
 class WhatsApp:

@@ -4,14 +4,18 @@ Log events are fixed sentences with keys; patients' words and phone numbers are 
 second line of defence the formatter masks runs of digits that look like a phone number or a WhatsApp
 id, and an exception is written as its class and its place, without its message, wherever it stands: as
 `exc_info`, as an argument of the line, or in what Celery says of a failed task.
+
+What a request sets off is followed by its id: `following` puts it on every line that is written within.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import re
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -20,10 +24,29 @@ from structlog.typing import EventDict, WrappedLogger
 
 _PHONE = re.compile(r"(?<![\w-])\+?\d[\d\s().-]{7,}\d(?![\w-])")
 _WAMID = re.compile(r"wamid\.[\w=+/-]+")
-_KEPT_KEYS = {"timestamp", "level", "logger", "request_id", "contact", "message", "answer", "outbound", "document"}
+_KEPT_KEYS = {"timestamp", "level", "logger", "process", "request_id", "contact", "message", "answer", "outbound", "document"}
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 # What Celery says of a task, as text that was made of the exception and of the arguments.
 _OF_CELERY = {"exc", "traceback", "args", "kwargs"}
+# Told of every exception that is logged as an error; a leaf cannot know who counts them.
+on_error: list[Callable[[BaseException], None]] = []
+
+
+@contextmanager
+def following(request_id: str) -> Iterator[None]:
+    """Every line within carries this id, and afterwards what it carried before. An empty one is none."""
+    with structlog.contextvars.bound_contextvars(request_id=request_id):
+        yield
+
+
+def follow(request_id: str) -> None:
+    """The same for the rest of the `following` that one is in, where the id is learned on the way."""
+    structlog.contextvars.bind_contextvars(request_id=request_id)
+
+
+def request_id() -> str:
+    """The id that is followed now, or nothing."""
+    return str(structlog.contextvars.get_contextvars().get("request_id", ""))
 
 
 def masked(text: str) -> str:
@@ -35,6 +58,14 @@ def _redact(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
         if not key.startswith("_"):  # structlog's own
             value = _named(value)
             event[key] = masked(value) if isinstance(value, str) and key not in _KEPT_KEYS else value
+    return event
+
+
+def _circumstances(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Which process says it; and no empty id."""
+    if not event.get("request_id"):
+        event.pop("request_id", None)
+    event["process"] = os.environ.get("JEEVO_PROCESS", "manage")
     return event
 
 
@@ -93,6 +124,9 @@ def _place(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     if isinstance(info, tuple) and info[0] is not None:
+        if event.get("level") in ("error", "critical"):
+            for tell in on_error:
+                tell(info[1])
         frames = traceback.extract_tb(info[2])[-6:]
         event["error"] = f"{info[0].__module__}.{info[0].__qualname__}"
         event["at"] = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
@@ -104,6 +138,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _circumstances,
     _place,
     _redact,
 ]
@@ -129,6 +164,8 @@ def configuration(*, level: str) -> dict[str, Any]:
         "handlers": {"standard": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["standard"], "level": level},
         "loggers": {
+            # Two lines for each task, which our own lines tell better.
+            "celery": quiet,
             "torch": quiet,
             "axes": quiet,
             "httpx": quiet,

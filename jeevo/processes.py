@@ -11,6 +11,7 @@ import contextlib
 import ctypes
 import math
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -21,13 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from jeevo.log_files import LogFile
+
 Say = Callable[[str], None]
 
 TICK_SECONDS = 0.2
 PATIENCE_SECONDS = 20.0
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0  # a child that ran this long is forgiven its earlier failures
-LOG_BYTES = 5_000_000
+# A line of the ordinary course, which only the file needs: the terminal is for the addresses and for what needs a look.
+ORDINARY = re.compile(rb'\{.*"level": "(?:info|debug)"')
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -53,7 +57,7 @@ class _Running:
 @dataclass
 class _Run:
     child: Child
-    log: BinaryIO | None
+    log: LogFile | None
     running: _Running | None = None
     failures: int = 0
     due: float = 0.0
@@ -111,7 +115,7 @@ class Processes:
         logs: Path | None = None,
     ) -> None:
         self.say, self.folder, self.environment = say, folder, dict(environment)
-        self.runs = [_Run(child, _open_log(logs, child.name)) for child in children]
+        self.runs = [_Run(child, LogFile(logs, child.name) if logs else None) for child in children]
         self.selector = selectors.DefaultSelector()
         self.width = max((len(child.name) for child in children), default=0)
 
@@ -216,9 +220,8 @@ class Processes:
 
     def _pass_on(self, run: _Run, line: bytes) -> None:
         if run.log:
-            with contextlib.suppress(OSError):  # a full disk must not stop the answers
-                run.log.write(line + b"\n")
-        if line.strip():
+            run.log.write(line + b"\n")
+        if line.strip() and not (run.log and ORDINARY.match(line)):
             self.say(f"{run.child.name:<{self.width}} | {line.decode(errors='replace')}")
 
 
@@ -275,13 +278,3 @@ def ending(code: int) -> str:
         return f"killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"killed by signal {-code}"
-
-
-def _open_log(folder: Path | None, name: str) -> BinaryIO | None:
-    if folder is None:
-        return None
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.log"
-    if path.exists() and path.stat().st_size > LOG_BYTES:
-        path.replace(folder / f"{name}.log.1")
-    return path.open("ab", buffering=0)

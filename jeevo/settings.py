@@ -18,6 +18,13 @@ from jeevo.environment import ROOT, load_dotenv, read
 load_dotenv()
 ENVIRONMENT = read(os.environ)
 LIVE = ENVIRONMENT.mode == "live"
+# Read by prometheus_client when it is first imported: the values of these processes lie in files that all are merged from.
+MEASURED = ("web", "dispatcher", "watcher", "worker-answers", "worker-indexing", "worker-operations", "beat")
+METRICS_DIR = ENVIRONMENT.data / "metrics"
+if os.environ.get("JEEVO_PROCESS") in MEASURED:
+    _own = METRICS_DIR / os.environ["JEEVO_PROCESS"]
+    _own.mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_own)
 BASE_DIR = ROOT
 
 SECRET_KEY = ENVIRONMENT.secret_key
@@ -54,6 +61,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "jeevo.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -257,8 +265,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if LIVE else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = LIVE
 if ENVIRONMENT.behind_proxy:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# A load balancer asks over plain HTTP on the private network.
-SECURE_REDIRECT_EXEMPT = [r"^health(/|$)"]
+# A load balancer, Prometheus and Alertmanager ask over plain HTTP on the private network.
+SECURE_REDIRECT_EXEMPT = [r"^health(/|$)", r"^metrics/?$", r"^api/alerts/?$"]
 # The webhook refuses above its own limit of 3 MB, with 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 # The import page takes files by handlers of its own, up to UPLOAD_LIMIT_MB; no other page has use for one.
@@ -270,7 +278,7 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "UNAUTHENTICATED_USER": None,
     # Every token of an account together. A question costs a worker's time; reading costs a query.
-    "DEFAULT_THROTTLE_RATES": {"read": "300/min", "search": "60/min", "ask": "20/min"},
+    "DEFAULT_THROTTLE_RATES": {"read": "300/min", "search": "60/min", "ask": "20/min", "alerts": "300/min"},
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     # No address takes ?format=: there is one.
     "URL_FORMAT_OVERRIDE": None,
@@ -296,5 +304,12 @@ SPECTACULAR_SETTINGS = {
         "DoneStatus": ["done"],
     },
 }
+
+# Without a mail server, mail lies as files in the data folder, where the sandbox shows what would have been sent.
+EMAIL_BACKEND, EMAIL_FILE_PATH = "django.core.mail.backends.filebased.EmailBackend", ENVIRONMENT.data / "mail"
+if ENVIRONMENT.email_url:
+    globals().update(environ.Env.email_url_config(ENVIRONMENT.email_url))  # type: ignore[no-untyped-call]
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.email_from
 
 LOGGING = logging.configuration(level=ENVIRONMENT.log_level)

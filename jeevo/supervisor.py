@@ -13,6 +13,7 @@ import fcntl
 import http.client
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -68,6 +69,7 @@ def run(environment: Environment, interruptions: Interruptions) -> None:
         stack.enter_context(_services(environment, interruptions))
         _prepare(environment, interruptions)
         environment = with_free_ports(environment)
+        _forget_figures(environment.data)
         processes = stack.enter_context(_processes(environment, interruptions))
         _verify(environment, processes, interruptions)
         _note_address(lock, environment)
@@ -100,6 +102,8 @@ def _lock(data: Path) -> Iterator[TextIO | None]:
             yield None
             return
         lock.truncate(0)
+        # Whom `manage.py drain --stop` asks to end; true only while the lock is held.
+        (data / "supervisor.pid").write_text(str(os.getpid()))
         yield lock
 
 
@@ -167,6 +171,11 @@ def _prepare(environment: Environment, interruptions: Interruptions) -> None:
     code = run_through((sys.executable, MANAGE, "prepare"), ROOT, variables(environment), interruptions=interruptions)
     if code:
         raise StartFailed("Jeevo did not start: `manage.py prepare` failed; the lines above say why.")
+
+
+def _forget_figures(data: Path) -> None:
+    """A full start counts from zero. A process that is started again alone goes on where its kind stood."""
+    shutil.rmtree(data / "metrics", ignore_errors=True)
 
 
 def variables(environment: Environment) -> dict[str, str]:
@@ -251,8 +260,10 @@ def _get(environment: Environment, path: str) -> str:
     host = "[::1]" if environment.host == "::1" else "127.0.0.1"
     name = environment.allowed_hosts[0].lstrip(".").replace("*", host)
     connection = http.client.HTTPConnection(host, environment.web_port, timeout=10)
+    # With the token a part that is unwell is named.
+    token = {"Authorization": f"Bearer {environment.health_token}"} if environment.health_token else {}
     try:
-        connection.request("GET", f"{path}?format=json", headers={"Host": name, "X-Forwarded-Proto": "https"})
+        connection.request("GET", path, headers={"Host": name, "X-Forwarded-Proto": "https", **token})
         response = connection.getresponse()
         told = response.read(400).decode(errors="replace") if response.status != 200 else ""
         return " ".join([str(response.status), *told.split()])

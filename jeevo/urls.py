@@ -34,7 +34,7 @@ urlpatterns = [
     re_path(r"^webhook/whatsapp/?$", WebhookView.as_view(), name="webhook"),
     path("admin/", admin.site.urls),
     path("api/v1/", include((api_patterns, "api"))),
+    path("", include("operations.urls")),
     # Without it a forgotten slash would be a redirect, and the body would be lost on the way.
     re_path(r"^api(/|$)", NotThere.as_view()),
-    path("", include("operations.urls")),
 ]

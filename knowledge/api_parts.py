@@ -100,13 +100,15 @@ class ApiView(APIView):
     throttle_scope = "read"
     parser_classes = (Json,)
     renderer_classes = (JSONRenderer,)
+    largest_body: ClassVar[int] = LARGEST_BODY
+    too_large: ClassVar[TooLarge] = TooLarge()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         # The charset that is named for the body would otherwise read the address too, and not every charset can.
         request._request.GET = QueryDict(request.META["QUERY_STRING"], encoding="utf-8")
         super().initial(request, *args, **kwargs)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST_BODY:
-            raise TooLarge
+        if int(request.META.get("CONTENT_LENGTH") or 0) > self.largest_body:
+            raise self.too_large
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Nothing on the way keeps a copy: answers belong to who asked, and questions are a patient's words."""

@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from pgvector import HalfVector
 
+from jeevo import measures
 from knowledge import asking, embedding_indexes, embeddings, indexing, ranking, reranking
 from knowledge.chunk_rows import PLACES, SATURATION, search_configuration
 from knowledge.models import Chunk, EmbeddingIndex
@@ -104,6 +105,7 @@ def prepare(question: str, *, short: str | None = None, language: str = "en") ->
     return Query(question, reading.text, embeddings.embed(texts, model=index.model), index, language)
 
 
+@measures.vector_search_duration.time()
 def search(query: Query, *, filters: Filters | None = None, limit: int = 12) -> list[Passage]:
     """The best passages, best first, near-repeats left out; `Passage.parts` says why each was found."""
     words = _words(query)
@@ -253,6 +255,7 @@ def _values(query: Query, words: Sequence[_Word], filters: Filters) -> dict[str,
     }
 
 
+@measures.vector_db_duration.time()
 def _candidate_rows(query: Query, words: Sequence[_Word], filters: Filters) -> list[Any]:
     values = _values(query, words, filters)
     rows = _by_indexes(_statement(query, filters, exact=False), values)
@@ -280,7 +283,7 @@ def _by_indexes(statement: str, values: dict[str, Any]) -> list[Any]:
 
 
 def _rows(statement: str, values: dict[str, Any]) -> list[Any]:
-    with connection.cursor() as cursor, connection.wrap_database_errors:
+    with measures.database_query_duration.time(), connection.cursor() as cursor, connection.wrap_database_errors:
         # Past Django's own `execute`, which cannot ask for binary results: sentences' vectors then come in half the bytes.
         return list(cursor.cursor.execute(statement, values, binary=True).fetchall())
 

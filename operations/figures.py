@@ -22,7 +22,7 @@ from conversations import handover, whatsapp
 from conversations.models import Answer, Citation, Handover, InboundMessage, OutboundMessage
 from knowledge import freshness
 from knowledge.models import Chunk, Document, UnansweredQuestion
-from operations import protection
+from operations import pauses, protection
 from operations.phrases import count, lasted, the
 
 State = Literal["good", "at_risk", "breached", "unknown"]
@@ -73,12 +73,13 @@ def waiting_messages(now: datetime) -> Tile:
         number=Count("pk"), slow=Count("pk", filter=Q(received_at__lt=now - SLOW)), oldest=Min("received_at")
     )
     age = now - found["oldest"] if found["oldest"] else timedelta(0)
+    on_purpose = bool(found["slow"]) and pauses.answers_wait()
     return Tile(
         "Waiting for an answer",
         f"{found['number']:,}",
         "message" if found["number"] == 1 else "messages",
-        _waiting_said(found["number"], found["slow"]),
-        "breached" if age > TOO_SLOW else "at_risk" if age > SLOW else "good",
+        "They wait on purpose, for maintenance." if on_purpose else _waiting_said(found["number"], found["slow"]),
+        "breached" if age > TOO_SLOW and not on_purpose else "at_risk" if age > SLOW else "good",
         since=found["oldest"],
         since_label="the oldest",
         href=reverse("admin:conversations_inboundmessage_changelist") + "?open=yes",

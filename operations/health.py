@@ -1,12 +1,15 @@
-"""Is this service well? `/health/live` touches nothing outside; `/health/` asks every part it needs.
+"""Is this service well? `/health/live` touches nothing outside, `/health/` asks every part it needs, and `/health/ready`
+tells a load balancer whether to send requests here.
 
 Each check has its own short client timeouts and its own threads, so that a part that hangs is reported
 within three seconds and cannot hold up the others. Nothing of a patient, and no error text but our own, is in it.
+The parts are told to staff and to whoever bears HEALTH_TOKEN; others see the word, the version and the time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 import tomllib
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -18,8 +21,9 @@ from typing import Any, ClassVar
 
 import psycopg
 import redis
+from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import connection
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -27,19 +31,32 @@ from health_check.base import HealthCheck, HealthCheckResult
 from health_check.views import HealthCheckView
 
 from knowledge.models import Document
+from operations import fresh, pauses
+from operations.models import Pause
+from operations.tokens import bears
 
 QUEUE_LATE = 300
+# After a start the watcher comes last; until then its silence means nothing.
+STARTING_SECONDS = 60.0
+STARTED = time.monotonic()
+# Above so many passages the planner's count is near enough, and exact ones take longer than the whole check may.
+COUNTED_EXACTLY = 50_000
 
 _CONNECTIONS = """
     SELECT current_setting('max_connections')::int, count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'
 """
-_OLDEST = """
+OLDEST = """
     SELECT coalesce(extract(epoch FROM now() - min(received_at)), 0)::float8
     FROM conversations_inboundmessage WHERE status = 'received' OR status IN ('waiting', 'processing')
 """
 _PASSAGES = """
-    SELECT (SELECT count(*) FROM knowledge_chunk WHERE document_id IN ({citable})),
+    SELECT CASE WHEN known.rows > {many} THEN known.rows
+                ELSE (SELECT count(*) FROM knowledge_chunk WHERE document_id IN ({citable})) END,
            (SELECT max(indexed_at) FROM knowledge_document)
+    FROM (SELECT reltuples::bigint AS rows FROM pg_class WHERE oid = 'knowledge_chunk'::regclass) AS known
+"""
+_HEARTBEAT = """
+    SELECT extract(epoch FROM now() - at)::float8, every_seconds FROM operations_heartbeat WHERE name = 'watcher'
 """
 
 
@@ -93,7 +110,7 @@ class Knowledge(Check):
     def run(self) -> None:  # type: ignore[override]
         citable, values = Document.objects.citable().order_by().values("pk").query.sql_with_params()
         # What is put in is Django's own text of the query; its values stay parameters.
-        chunks, last = ask(_PASSAGES.format(citable=citable), values)
+        chunks, last = ask(_PASSAGES.format(citable=citable, many=COUNTED_EXACTLY), values)
         # Empty is not broken: emergencies, fixed replies and handovers work, and starter content may still be indexed.
         self.facts = {
             "status": "active" if chunks else "empty",
@@ -109,18 +126,28 @@ class Queue(Check):
     facts: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def run(self) -> None:  # type: ignore[override]
-        waited = round(ask(_OLDEST)[0], 1)
+        waited = round(ask(OLDEST)[0], 1)
         self.facts = {"status": "late" if waited > QUEUE_LATE else "moving", "oldest_waiting_seconds": waited}
+
+
+@dataclass
+class Watcher(Check):
+    name = "watcher"
+    problem = "The watcher's last sign of life could not be read."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def run(self) -> None:  # type: ignore[override]
+        age, every = ask(_HEARTBEAT) or (None, 0.0)
+        state = "alive"
+        if age is None or age > 3 * every:
+            state = "starting" if time.monotonic() - STARTED < STARTING_SECONDS else "silent"
+        self.facts = {"status": state, "last_seen_seconds": None if age is None else round(age, 1)}
 
 
 def ask(query: str, values: Any = ()) -> Any:
     """One row over a fresh connection: a pool that is used up or broken must not hide that the server is well."""
-    given = connection.get_connection_params()
-    given |= {"connect_timeout": 2, "application_name": "health", "options": "-c statement_timeout=1500"}
-    given |= {"tcp_user_timeout": 2000}
-    given.pop("cursor_factory", None)
-    with psycopg.connect(**given, autocommit=True) as fresh:
-        return fresh.execute(query, values or None).fetchone()
+    with fresh.connect("health") as own:
+        return own.execute(query, values or None).fetchone()
 
 
 def moment(at: datetime | None) -> str | None:
@@ -136,7 +163,7 @@ def version() -> str:
 def summary(results: Mapping[str, HealthCheckResult]) -> dict[str, Any]:
     """The guide's JSON. `unhealthy` when a part did not answer, `degraded` when one answers and is not as it should be."""
     components = {name: _component(result) for name, result in results.items()}
-    broken = any(result.error for result in results.values())
+    broken = any(result.error or components[name]["status"] == "silent" for name, result in results.items())
     weak = any(each["status"] in ("empty", "late") for each in components.values())
     return {
         "status": "unhealthy" if broken else "degraded" if weak else "healthy",
@@ -155,13 +182,48 @@ def _component(result: HealthCheckResult) -> dict[str, Any]:
 class HealthView(HealthCheckView):
     """200 when every part answers, 503 when one does not."""
 
-    checks = (Database, Redis, Knowledge, Queue)
+    checks = (Database, Redis, Knowledge, Queue, Watcher)
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         checks = [make() for make in self.checks]
         results = await asyncio.gather(*(check.get_result() for check in checks))
         body = summary({check.name: result for check, result in zip(checks, results, strict=True)})
+        if not await _may_see_parts(request, database=body["components"]["database"]["status"] == "connected"):
+            del body["components"]
         return JsonResponse(body, status=503 if body["status"] == "unhealthy" else 200)
+
+
+async def _may_see_parts(request: HttpRequest, *, database: bool) -> bool:
+    """Without a token in the settings: everybody in the sandbox, staff alone in a live service. While the database is
+    away nobody can be recognised, and only the token opens."""
+    token = settings.ENVIRONMENT.health_token
+    if bears(request, token) or (not token and not settings.LIVE):
+        return True
+    if not database or settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    return bool(await sync_to_async(admin.site.has_permission)(request))
+
+
+@never_cache
+def ready(_: HttpRequest) -> HttpResponse:
+    """503 with the reason while requests should go elsewhere or wait."""
+    reason = _not_ready()
+    return HttpResponse(reason or "ready", status=503 if reason else 200, content_type="text/plain; charset=utf-8")
+
+
+def _not_ready() -> str:
+    """With the database away a drain, which is a row of it, cannot be asked for."""
+    if not _database_answers():
+        return Database.problem
+    return "The service is being drained." if pauses.current(Pause.Kind.DRAIN) else ""
+
+
+def _database_answers() -> bool:
+    try:
+        ask("SELECT 1")
+    except psycopg.Error:
+        return False
+    return True
 
 
 @never_cache

@@ -86,10 +86,21 @@ def declare(
 
 def _signal(incident: Incident, title: str, severity: int, *, now: datetime) -> None:
     """Seen again. Only what is new is said: a signal a minute would bury the timeline."""
-    if severity < incident.severity:
+    # What a person has confirmed, no signal changes.
+    if severity < incident.severity and incident.severity_confirmed_at is None:
         _set_severity(incident, severity, by=None, now=now)
     if incident.state == State.MONITORING:
         _change(incident, "state", State.INVESTIGATING, by=None, now=now, text=f"Seen again: {title}")
+        if incident.acknowledged_at is None:
+            _ask_again(incident, now=now)
+
+
+def _ask_again(incident: Incident, *, now: datetime) -> None:
+    """Nobody has it: the contacts are told from the first one on."""
+    incident.escalations, incident.escalated_at = 0, None
+    incident.save()
+    timers.drop(incident, Timer.Kind.ACKNOWLEDGE, now=now)
+    timers.start(incident, Timer.Kind.ACKNOWLEDGE, due_at=now + timers.TARGETS[Timer.Kind.ACKNOWLEDGE], now=now)
 
 
 @contextmanager
@@ -120,9 +131,7 @@ def lapse(incident: Incident, *, now: datetime) -> Incident:
         if row.is_live and row.acknowledged_by is not None:
             who = _name(row.acknowledged_by)
             row.acknowledged_by = row.acknowledged_at = None
-            row.escalations, row.escalated_at = 0, None
-            row.save()
-            timers.start(row, Timer.Kind.ACKNOWLEDGE, due_at=now + timers.TARGETS[Timer.Kind.ACKNOWLEDGE], now=now)
+            _ask_again(row, now=now)
             write(row, Entry.LAPSED, f"No update for two intervals; {who} no longer counts as having it.", by=None, now=now)
         return row
 
@@ -181,6 +190,7 @@ def move(incident: Incident, state: str, *, by: User | None, now: datetime, text
         if state == State.MONITORING:
             row.mitigated_at = row.mitigated_at or now
             row.mitigation_began_at = row.mitigation_began_at or now
+            timers.meet(row, Timer.Kind.MITIGATION, now=now)
         if state == State.RESOLVED:
             row.resolved_at = now
             row.mitigated_at = row.mitigated_at or now
@@ -191,8 +201,7 @@ def move(incident: Incident, state: str, *, by: User | None, now: datetime, text
             timers.drop_all(row, now=now)
         if row.is_live and not was_live:
             row.resolved_at = row.closed_at = row.acknowledged_by = row.acknowledged_at = None
-            row.save()
-            timers.start(row, Timer.Kind.ACKNOWLEDGE, due_at=now + timers.TARGETS[Timer.Kind.ACKNOWLEDGE], now=now)
+            _ask_again(row, now=now)
             timers.start(row, Timer.Kind.UPDATE, due_at=now + row.update_every, now=now)
         return row
 

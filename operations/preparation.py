@@ -13,10 +13,11 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
+from django.utils import timezone
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
-from operations import backup_schedule
+from operations import backup_schedule, pauses, releases
 from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
@@ -29,9 +30,11 @@ def prepare(*, say: Say) -> None:
     with migration_lock():
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
+        releases.note(now=timezone.now())
         make_roles()
         backup_schedule.ensure()
         first_account(say=say)
+        pauses.service_started(now=timezone.now())
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")

@@ -5,7 +5,8 @@ Times are copied when the incident is declared, so that a later change of the ta
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from django.db.models import QuerySet
 
@@ -21,6 +22,8 @@ TARGETS: dict[str, timedelta] = {
 
 
 def start_all(incident: Incident, *, now: datetime) -> None:
+    # In any other zone Python adds to the clock on the wall, which skips and repeats an hour twice a year.
+    now = now.astimezone(UTC)
     for kind, length in TARGETS.items():
         start(incident, kind, due_at=now + length, now=now)
     start(incident, Kind.UPDATE, due_at=now + incident.update_every, now=now)
@@ -41,8 +44,16 @@ def restart_updates(incident: Incident, *, now: datetime) -> None:
     start(incident, Kind.UPDATE, due_at=now + incident.update_every, now=now)
 
 
+def drop(incident: Incident, kind: str, *, now: datetime) -> None:
+    running(incident).filter(kind=kind).update(dropped_at=now)
+
+
 def drop_all(incident: Incident, *, now: datetime) -> None:
     running(incident).update(dropped_at=now)
+
+
+def all_running(several: Iterable[Incident]) -> QuerySet[Timer]:
+    return Timer.objects.filter(incident__in=several, met_at__isnull=True, dropped_at__isnull=True)
 
 
 def running(incident: Incident) -> QuerySet[Timer]:

@@ -35,8 +35,11 @@ class Watch:
 
 
 class Watcher:
-    def __init__(self, watches: Sequence[Watch]) -> None:
+    def __init__(self, watches: Sequence[Watch], *, after_good_round: Sequence[Watch] = ()) -> None:
         self.watches = list(watches)
+        self.after_good_round = list(after_good_round)
+        # Those whose last run broke.
+        self.failing: set[str] = set()
         self.stopping = threading.Event()
 
     def run(self) -> None:
@@ -49,24 +52,33 @@ class Watcher:
 
     def round(self, *, now: datetime) -> None:
         started = time.monotonic()
-        for watch in self.watches:
+        self._due(self.watches, now)
+        written = self._beat(now, 1000 * (time.monotonic() - started))
+        if written and not self.failing:
+            self._due(self.after_good_round, now)
+
+    def _due(self, watches: Sequence[Watch], now: datetime) -> None:
+        for watch in watches:
             if time.monotonic() - watch.last >= watch.every:
                 watch.last = time.monotonic()
                 self._safely(watch, now)
-        self._beat(now, 1000 * (time.monotonic() - started))
 
     def _safely(self, watch: Watch, now: datetime) -> None:
         try:
             watch.run(now)
+            self.failing.discard(watch.name)
         except Exception as error:
+            self.failing.add(watch.name)
             log.exception("a watch failed; the others go on", watch=watch.name)
             if isinstance(error, OperationalError | InterfaceError):
                 connection.close()
 
-    def _beat(self, now: datetime, milliseconds: float) -> None:
+    def _beat(self, now: datetime, milliseconds: float) -> bool:
         values = {"at": now, "every_seconds": ROUND_SECONDS, "round_ms": round(milliseconds, 1)}
         try:
             Heartbeat.objects.update_or_create(name=NAME, defaults=values)
         except (DatabaseError, InterfaceError):
             log.exception("the heartbeat could not be written")
             connection.close()
+            return False
+        return True

@@ -15,7 +15,7 @@ APPS = ("knowledge", "conversations", "operations")
 PROJECT = ("jeevo", *APPS)
 # What each package may import of the others. The composition root is not here: it is wired by the files below.
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
-LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids"}
+LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids", "jeevo.measures"}
 # Backups need the programs and the account of the embedded server; its one door takes them from here.
 ALSO = {"operations.postgres": {"jeevo.embedded", "jeevo.embedded_host", "jeevo.embedded_postgres", "jeevo.embedded_programs"}}
 PURE = {
@@ -30,8 +30,8 @@ PURE = {
     *(f"knowledge.{name}" for name in ["chunking", "vocabulary", "passages", "intents", "condensing", "spelling", "ranking"]),
     *(f"knowledge.{name}" for name in ["grouping", "reasons", "leaves"]),
 }
-HTTP_CLIENTS = {"httpx", "groq", "requests", "urllib3", "aiohttp"}
-MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm"}
+HTTP_CLIENTS = {"httpx", "httpcore", "groq", "requests", "urllib3", "aiohttp"}
+MAY_CALL_OUT = {"conversations.whatsapp", "conversations.llm", "operations.outbound"}
 MAY_START_PROCESSES = {"jeevo.processes", "jeevo.supervisor", "operations.postgres", "knowledge.extraction"}
 LONGEST_FUNCTION, LONGEST_FILE = 60, 400
 EMPTY_NAMES = {"services", "utils", "helpers", "core", "managers", "handlers"}

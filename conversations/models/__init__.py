@@ -8,12 +8,12 @@ from conversations.models.messages import (
     DeliveryEvent,
     Feedback,
     Handover,
-    HoldingNotice,
     InboundMessage,
     OutboundMessage,
     Session,
     UnhandledEvent,
 )
+from conversations.models.notices import HoldingNotice
 from conversations.models.rules import TriageRule
 
 __all__ = [

@@ -195,6 +195,8 @@ class InboundMessage(models.Model):
     retry_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=120, blank=True, help_text="Why ignored or failed.")
     answer = models.ForeignKey(Answer, null=True, blank=True, on_delete=models.SET_NULL, related_name="questions")
+    # The id under which the logs tell of it; the database's own default, so that a process of the release before can insert.
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-received_at", "id")
@@ -276,6 +278,7 @@ class OutboundMessage(models.Model):
     delivered_at = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True, default="", db_default="", editable=False)
 
     class Meta:
         ordering = ("-created_at", "id")
@@ -316,21 +319,6 @@ class DeliveryEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} {self.at:%Y-%m-%d %H:%M:%S}"
-
-
-class HoldingNotice(models.Model):
-    """While it is in force people get this notice once and their answer afterwards; an emergency never waits."""
-
-    text = models.CharField(max_length=600)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ("-starts_at", "id")
-        constraints = [models.CheckConstraint(name="notice_ends_after_start", condition=Q(ends_at__gt=F("starts_at")))]
-
-    def __str__(self) -> str:
-        return f"notice {self.starts_at:%Y-%m-%d %H:%M} - {self.ends_at:%Y-%m-%d %H:%M}"
 
 
 class Handover(models.Model):

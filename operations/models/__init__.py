@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from operations.models.backups import Backup
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
+from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.restores import Restore
-from operations.models.watching import Heartbeat, Rollup
+from operations.models.samples import QuerySample, Release
+from operations.models.watching import Alert, Heartbeat, Rollup, Sighting
 
 __all__ = [
     "LIVE_STATES",
+    "Alert",
     "Backup",
+    "ChecklistItem",
     "Delivery",
     "FollowUp",
     "Heartbeat",
     "Incident",
+    "MaintenanceSchedule",
+    "MaintenanceWindow",
     "Notice",
     "OnCallContact",
+    "Pause",
+    "QuerySample",
+    "Release",
     "Restore",
     "Rollup",
+    "Sighting",
     "Subscriber",
     "TimelineEntry",
     "Timer",

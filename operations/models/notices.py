@@ -37,6 +37,7 @@ class Subscriber(models.Model):
     maintenance = models.BooleanField(default=True)
     least_severity = models.PositiveSmallIntegerField(default=2, help_text="Told of incidents this severe or worse; 4 is all.")
     active = models.BooleanField(default=True)
+    stopped_because = models.CharField(max_length=200, blank=True, help_text="Why nothing is sent: who stopped it, and when.")
     created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
 
@@ -76,6 +77,8 @@ class Notice(models.Model):
         indexes = [
             # What was said about one incident or window, in order.
             models.Index(fields=["about_key", "created_at"], name="notice_about"),
+            # The list, latest first.
+            models.Index(fields=["-created_at", "id"], name="notice_latest"),
         ]
 
     def __str__(self) -> str:
@@ -109,6 +112,8 @@ class Delivery(models.Model):
         indexes = [
             # What is due to be sent.
             models.Index(fields=["next_try_at"], name="delivery_due", condition=Q(status__in=["queued", "sending"])),
+            # Notices that did not reach somebody.
+            models.Index(fields=["notice"], name="delivery_failed", condition=Q(status="failed")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["notice", "channel", "address"], name="delivery_once"),

@@ -57,3 +57,53 @@ class Rollup(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at:%Y-%m-%d %H:%M}"
+
+
+class Sighting(models.Model):
+    """What a detector sees, or saw last: kept between its looks, so that trouble that comes and goes floods nobody."""
+
+    kind = models.CharField(max_length=60)
+    scope = models.CharField(max_length=120, blank=True)
+    first_seen_at = models.DateTimeField(help_text="Of this time; after a pause it begins anew.")
+    last_seen_at = models.DateTimeField()
+    clear_since = models.DateTimeField(null=True, blank=True)
+    returns = models.PositiveSmallIntegerField(default=0, help_text="How often it came back during this incident.")
+    incident = models.ForeignKey("operations.Incident", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    class Meta:
+        ordering = ("kind", "scope")
+        constraints = [
+            # Also how a detector finds its own.
+            models.UniqueConstraint(fields=["kind", "scope"], name="sighting_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.scope}".strip()
+
+
+class Alert(models.Model):
+    """The last that Alertmanager said of one alert, by its fingerprint, so that a repeated or late post changes nothing."""
+
+    class Status(models.TextChoices):
+        FIRING = "firing"
+        RESOLVED = "resolved"
+
+    fingerprint = models.CharField(primary_key=True, max_length=64)
+    group = models.CharField(max_length=64, help_text="A hash of Alertmanager's groupKey.")
+    name = models.CharField(max_length=60)
+    status = models.CharField(max_length=8, choices=Status.choices)
+    starts_at = models.DateTimeField(help_text="By Alertmanager's clock.")
+    heard_at = models.DateTimeField()
+    incident = models.ForeignKey("operations.Incident", null=True, blank=True, on_delete=models.SET_NULL, related_name="alerts")
+
+    class Meta:
+        ordering = ("-heard_at", "fingerprint")
+        indexes = [
+            # What still fires of a group.
+            models.Index(fields=["group"], name="alert_firing", condition=Q(status="firing")),
+            # What is old enough to go.
+            models.Index(fields=["heard_at"], name="alert_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.get_status_display()}"

@@ -10,9 +10,27 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, roles
+from operations.pages import (
+    Page,
+    Place,
+    incident_numbers,
+    preflight,
+    response,
+    roles,
+    targets,
+    troubleshooting,
+    troubleshooting_acts,
+)
 
-ALL: tuple[Page, ...] = (*roles.PAGES,)
+ALL: tuple[Page, ...] = (
+    *targets.PAGES,
+    *response.PAGES,
+    *incident_numbers.PAGES,
+    *troubleshooting.PAGES,
+    *troubleshooting_acts.PAGES,
+    *preflight.PAGES,
+    *roles.PAGES,
+)
 
 
 def patterns(site: AdminSite) -> list[URLPattern]:
@@ -31,4 +49,6 @@ def _guarded(page: Page) -> Callable[..., HttpResponseBase]:
 def menu(request: HttpRequest) -> list[Place]:
     """The pages that this reader may open."""
     found = [page for page in ALL if page.title and request.user.has_perm(page.permission)]
-    return [Place(page.title, reverse(f"admin:{page.name}"), request.path == reverse(f"admin:{page.name}")) for page in found]
+    return [
+        Place(page.title, reverse(f"admin:{page.name}"), request.path.startswith(reverse(f"admin:{page.name}"))) for page in found
+    ]

@@ -19,7 +19,7 @@ import psycopg
 
 from jeevo import embedded
 from jeevo.environment import ROOT
-from tests.benchmarks import embedding, load, search, triage
+from tests.benchmarks import embedding, load, operations, search, triage
 from tests.stack import Stack, eventually, running
 
 QUESTIONS = (
@@ -243,6 +243,7 @@ def main() -> None:
             warm_up(stack)
             for measure in (answer_latency, webhook_latency_while_answering, highest_rate, emergency_while_indexing, memory):
                 report(rows, lambda measure=measure: measure(stack))  # type: ignore[misc]
+    report(rows, operations.rows)
     report(rows, triage.rows)
     # Last, because the models stay in this process's memory.
     report(rows, search.rows)

@@ -14,7 +14,7 @@ from cryptography.fernet import Fernet
 from django.db import connection, connections
 from pytest_django import Settings
 
-from conversations import answering, compose, delivery, handover
+from conversations import answering, compose, delivery, handover, wording
 from conversations.draft import Draft
 from conversations.models import Answer, Citation, Contact, Handover, HoldingNotice, InboundMessage, OutboundMessage
 from conversations.triage import triage
@@ -536,6 +536,36 @@ def test_a_notice_that_is_over_or_to_come_is_not_said(
     an_inbound(person)
     answer(person)
     assert graph.words == ["Rest."]
+
+
+def test_a_notice_that_is_only_announced_holds_nobody_up(person: Contact, written: Write, graph: Graph) -> None:
+    written(a_draft("Rest."))
+    a_notice(holds=False)
+    an_inbound(person)
+    answer(person)
+    assert graph.words == ["Rest."]
+
+
+def test_a_notice_without_a_text_is_said_in_the_language_of_the_message(person: Contact, written: Write, graph: Graph) -> None:
+    written(a_draft())
+    a_notice(text="")
+    an_inbound(person, "बुखार में क्या करूँ", language="hi")
+    answer(person)
+    assert graph.words == [wording.say("holding", "hi", "IN")]
+    assert Answer.objects.get().language == "hi"
+
+
+def test_who_should_see_a_doctor_today_is_told_so_while_answers_wait(person: Contact, written: Write, graph: Graph) -> None:
+    written(a_draft())
+    a_notice(text="")
+    row = an_inbound(person)
+    answer(person)
+    row.refresh_from_db()
+    an_inbound(person, "blood in my urine", triage_level="urgent", received_at=NOW)
+    for step in range(1, 4):
+        answer(person, at=LATER + step * 31 * SECOND)
+    holding = wording.say("holding", "en", "IN")
+    assert graph.words == [holding, wording.urgent("en", "IN") + "\n\n" + holding]
 
 
 # Beside it

@@ -149,7 +149,7 @@ def test_the_second_of_two_connections_waits_for_the_first_and_then_stores_nothi
     events = webhook.parse(dumped(envelope(messages=[text_message("one", wamid="wamid.1")])))
     with psycopg.connect(database_url()) as first:
         first.execute(
-            intake._MESSAGE, (new_id(), keyed_hash("wamid.1"), "the first", "text", "received", None, None, NOW, NOW, "")
+            intake._MESSAGE, (new_id(), keyed_hash("wamid.1"), "the first", "text", "received", None, None, NOW, NOW, "", "")
         )
         later = threading.Timer(0.3, first.commit)
         later.start()

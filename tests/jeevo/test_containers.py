@@ -31,9 +31,13 @@ COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 STORES = {"db", "valkey"}
-OURS = sorted(set(SERVICES) - STORES)
+OURS = sorted(name for name, each in SERVICES.items() if each["image"].startswith("jeevo:"))
+# What stands beside Jeevo only where somebody asks for it: its profile.
+BESIDE = sorted(set(SERVICES) - STORES - set(OURS))
+MONITORING = {"prometheus", "alertmanager", "grafana"}
 PROCESSES = sorted(set(OURS) - {"migrate"})
 SECRET_NAMES = re.compile(r"PASSWORD|SECRET|TOKEN|API_KEY|FIELD_KEYS|INDEX_KEY|AUTH$")
+LOGS = {"elasticsearch", "logs-store", "kibana", "logs-view", "filebeat"}
 VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?:(:?[-?+])([^}]*))?\}")
 
 
@@ -130,12 +134,24 @@ def test_the_superuser_of_the_database_is_unknown_to_the_processes() -> None:
 
 def test_ports_are_published_to_this_machine_only() -> None:
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"web", "sandbox"}
+    assert set(published) == {"web", "sandbox", "kibana", *MONITORING}
     assert all(filled_in(port).startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
-def test_the_sandbox_starts_only_when_asked_for() -> None:
-    assert {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each} == {"sandbox": ["sandbox"]}
+def test_the_sandbox_and_what_stands_beside_jeevo_start_only_when_asked_for() -> None:
+    profiles = {name: each["profiles"] for name, each in SERVICES.items() if "profiles" in each}
+    assert set(profiles) == {"sandbox", *BESIDE}
+    assert profiles["sandbox"] == ["sandbox"]
+    assert {name for name, each in profiles.items() if each == ["logs"]} == LOGS
+    assert {name for name, each in profiles.items() if each == ["monitoring"]} == MONITORING
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_no_container_fills_the_disk_with_its_lines(service: str) -> None:
+    found = SERVICES[service]["logging"]
+    assert found["driver"] == "json-file"
+    assert found["options"]["max-size"] == "5m"
+    assert int(found["options"]["max-file"]) <= 5
 
 
 # ---- the stores
@@ -169,9 +185,47 @@ def test_valkey_forgets_nothing_and_shows_no_password() -> None:
     assert "requirepass $$REDISCLI_AUTH" in rest
 
 
-@pytest.mark.parametrize("store", sorted(STORES))
-def test_an_image_is_pinned_by_its_tag(store: str) -> None:
-    assert re.fullmatch(r"[\w./-]+:\S*\d\S*", SERVICES[store]["image"])
+@pytest.mark.parametrize("service", [*sorted(STORES), *BESIDE])
+def test_an_image_is_pinned_by_its_tag(service: str) -> None:
+    assert re.fullmatch(r"[\w./-]+:\S*\d\S*", SERVICES[service]["image"])
+
+
+# ---- the monitoring
+
+
+@pytest.mark.parametrize("service", sorted(MONITORING))
+def test_the_monitoring_reads_files_that_exist_and_keeps_its_data(service: str) -> None:
+    volumes = [each.split(":") for each in SERVICES[service]["volumes"]]
+    files = [each for each in volumes if each[0].startswith("./")]
+    assert files
+    assert all((ROOT / each[0]).exists() and each[2:] == ["ro"] for each in files)
+    assert {each[0] for each in volumes} & set(COMPOSE["volumes"])
+
+
+@pytest.mark.parametrize("service", sorted(MONITORING))
+def test_the_monitoring_gets_its_secret_as_a_file_and_may_do_no_more_than_it_must(service: str) -> None:
+    (secret,) = SERVICES[service]["secrets"]
+    assert COMPOSE["secrets"][secret] == {"environment": secret.upper()}
+    assert f"/run/secrets/{secret}" in monitoring_text(service)
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+    assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
+
+
+def monitoring_text(service: str) -> str:
+    """What the service is told: its lines here and the files it reads."""
+    files = [ROOT / each.split(":")[0] for each in SERVICES[service]["volumes"] if each.startswith("./")]
+    return str(SERVICES[service]) + "".join(each.read_text() for each in files if each.is_file())
+
+
+def test_prometheus_and_alertmanager_reach_jeevo_by_a_name_it_answers_to() -> None:
+    alias = SERVICES["web"]["networks"]["default"]["aliases"][0]
+    assert SERVICES["web"]["environment"]["ALLOWED_HOSTS"].endswith(f",{alias}")
+    assert f'["{alias}:8000"]' in monitoring_text("prometheus")
+    assert f"http://{alias}:8000/api/alerts" in monitoring_text("alertmanager")
+
+
+def test_grafana_s_password_is_unknown_to_the_processes() -> None:
+    assert {SERVICES[each]["environment"]["GRAFANA_PASSWORD"] for each in OURS} == {""}
 
 
 # ---- secrets and variables
@@ -190,7 +244,8 @@ def named_values(node: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def test_no_secret_is_written_in_the_file() -> None:
     literal = [name for name, value in named_values(COMPOSE) if SECRET_NAMES.search(name) and VARIABLE.sub("", value)]
-    assert literal == []
+    # The path of a file that holds one.
+    assert [name for name in literal if not name.endswith("__FILE")] == []
     in_addresses = re.findall(r"://[\w$]*:([^@\s]+)@", VARIABLE.sub("", COMPOSE_TEXT.replace("$$", "")))
     assert in_addresses == []
 

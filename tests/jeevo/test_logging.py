@@ -6,9 +6,13 @@ import io
 import json
 import logging
 import logging.config
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +20,9 @@ import structlog
 from celery import Celery
 from django.conf import settings
 
-from jeevo.logging import masked, without_messages
+from jeevo.logging import follow, following, masked, request_id, without_messages
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 SECRET = "my father Ramesh cannot breathe"
 
 
@@ -154,8 +159,10 @@ def test_a_task_that_fails_is_logged_by_celery_without_what_its_error_says(writt
 
 
 def test_a_task_that_fails_as_it_may_is_logged_without_what_its_error_says(written: io.StringIO) -> None:
-    """Celery hands over no exception then, only its text."""
+    """Celery hands over no exception then, only its text; and says it at a level that is not shown usually."""
+    logging.getLogger("celery").setLevel("INFO")
     failing(Odd, throws=(Odd,))
+    logging.getLogger("celery").setLevel("WARNING")
     assert "raised expected: an exception" in written.getvalue()
     assert not re.search("Ramesh|9810000001", written.getvalue())
 
@@ -202,7 +209,7 @@ def test_keys_of_rows_are_never_masked(written: io.StringIO) -> None:
     assert only_line(written)["answer"] == "123456789012"
 
 
-@pytest.mark.parametrize("library", ["httpx", "httpcore", "groq", "sentence_transformers", "torch"])
+@pytest.mark.parametrize("library", ["httpx", "httpcore", "groq", "sentence_transformers", "torch", "celery.worker"])
 def test_chatty_libraries_say_only_warnings(written: io.StringIO, library: str) -> None:
     """httpx writes every address at INFO, and an address may hold a phone number."""
     logging.getLogger(library).info("HTTP Request: GET https://graph.facebook.com/919810000001")
@@ -212,3 +219,64 @@ def test_chatty_libraries_say_only_warnings(written: io.StringIO, library: str) 
 def test_extra_fields_of_other_libraries_are_left_out(written: io.StringIO) -> None:
     logging.getLogger("tests.nine").warning("slow", extra={"body": SECRET})
     assert "Ramesh" not in written.getvalue()
+
+
+def test_celery_leaves_our_lines_as_they_are() -> None:
+    """Its --loglevel WARNING is for itself: with it on the root, no process of a lane would say what it answered."""
+    code = (
+        "import django; django.setup()\n"
+        "from jeevo.celery import app\n"
+        "app.log.setup('WARNING', None, True, False)\n"
+        "import logging, structlog\n"
+        "structlog.get_logger('tests').info('answered')\n"
+        "logging.getLogger('celery.worker.strategy').info('Task received')\n"
+        "logging.getLogger('celery.worker').warning('lost it')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    said = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["level"]) for line in said] == [("answered", "info"), ("lost it", "warning")]
+
+
+def test_gunicorn_s_own_lines_are_json_and_an_error_in_them_has_no_words() -> None:
+    code = (
+        "import sys; from gunicorn.config import Config; from gunicorn.glogging import Logger\n"
+        "from jeevo import gunicorn as ours\n"
+        "config = Config(); config.set('loglevel', 'warning'); config.set('logconfig_dict', ours.logconfig_dict)\n"
+        "log = Logger(config)\n"
+        "try:\n    raise ValueError('my father Ramesh')\n"
+        "except ValueError:\n    log.exception('Error handling request %s', '/admin/?q=919810000001')\n"
+        "log.info('Booting worker')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    (line,) = (json.loads(each) for each in done.stderr.splitlines())
+    assert (line["event"], line["error"]) == ("Error handling request /admin/?q=[number]", "builtins.ValueError")
+    assert "Ramesh" not in done.stderr + done.stdout
+
+
+# ---- following a request
+
+
+def test_a_line_carries_the_request_that_is_followed_and_afterwards_none(written: io.StringIO) -> None:
+    log = structlog.get_logger("tests.thirteen")
+    with following("0a" * 8):
+        log.info("within")
+        with following("0b" * 8):
+            log.info("deeper")
+        follow("0c" * 8)
+        logging.getLogger("another.library").warning("of another")
+    log.info("after")
+    said = [(line["event"], line.get("request_id")) for line in map(json.loads, written.getvalue().splitlines())]
+    assert said == [("within", "0a" * 8), ("deeper", "0b" * 8), ("of another", "0c" * 8), ("after", None)]
+    assert request_id() == ""
+
+
+def test_no_id_is_no_key(written: io.StringIO) -> None:
+    with following(""):
+        structlog.get_logger("tests.fourteen").info("a row of before")
+    assert "request_id" not in only_line(written)
+
+
+def test_a_line_says_which_process_it_is_of(written: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JEEVO_PROCESS", "worker-answers")
+    logging.getLogger("tests.fifteen").warning("here")
+    assert only_line(written)["process"] == "worker-answers"

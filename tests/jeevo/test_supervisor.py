@@ -218,15 +218,6 @@ def test_a_child_that_writes_much_and_no_line_end_is_read_to_its_end(tmp_path: P
     assert said[0] == "web | " + "x" * 300_000
 
 
-def test_a_large_log_is_put_aside_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jeevo.processes.LOG_BYTES", 10)
-    (tmp_path / "web.log").write_text("much too long")
-    processes = Processes([child("web", "")], say=print, folder=tmp_path, environment={}, logs=tmp_path)
-    processes.stop(hurried=lambda: True)
-    assert (tmp_path / "web.log").read_text() == ""
-    assert (tmp_path / "web.log.1").read_text() == "much too long"
-
-
 @pytest.mark.parametrize(("code", "words"), [(0, "exit code 0"), (-9, "killed by SIGKILL"), (-63, "killed by signal 63")])
 def test_an_ending_is_told_in_words(code: int, words: str) -> None:
     assert ending(code) == words

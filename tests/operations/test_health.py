@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
 from django.db.backends.postgresql.base import DatabaseWrapper
 from django.test import Client
@@ -18,12 +19,19 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from knowledge.models import Chunk, Document
-from operations import health
+from operations import drains, health
+from operations.models import Heartbeat
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 
 # The checks use connections of their own, which see only what is committed.
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def heartbeat(request: pytest.FixtureRequest) -> Heartbeat:
+    request.getfixturevalue("transactional_db")
+    return Heartbeat.objects.create(name="watcher", at=timezone.now(), every_seconds=5)
 
 
 @pytest.fixture
@@ -186,3 +194,111 @@ def test_no_word_and_no_number_of_a_patient_is_in_it(client: Client) -> None:
     text = client.get("/health/").content.decode()
     for secret in ("919876543210", "knee", "······"):
         assert secret not in text
+
+
+# The watcher
+
+
+def test_a_watcher_that_lives_is_told_with_the_age_of_its_heartbeat(client: Client) -> None:
+    told = client.get("/health/").json()["components"]["watcher"]
+    assert told["status"] == "alive"
+    assert 0 <= told["last_seen_seconds"] < 15
+
+
+def test_a_watcher_that_is_silent_for_three_intervals_is_503(
+    client: Client, heartbeat: Heartbeat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_chunk()
+    monkeypatch.setattr(health, "STARTED", time.monotonic() - 61)
+    Heartbeat.objects.update(at=timezone.now() - timedelta(seconds=14))
+    assert client.get("/health/").status_code == 200
+    Heartbeat.objects.update(at=timezone.now() - timedelta(seconds=16))
+    answer = client.get("/health/")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+    assert answer.json()["components"]["watcher"]["status"] == "silent"
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_after_a_start_the_watcher_has_a_minute(client: Client, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    a_chunk()
+    Heartbeat.objects.update(at=timezone.now() - timedelta(hours=3))
+    if not rows:
+        Heartbeat.objects.all().delete()
+    monkeypatch.setattr(health, "STARTED", time.monotonic() - 50)
+    answer = client.get("/health/")
+    assert (answer.status_code, answer.json()["components"]["watcher"]["status"]) == (200, "starting")
+    monkeypatch.setattr(health, "STARTED", time.monotonic() - 70)
+    assert client.get("/health/").status_code == 503
+
+
+# Who sees the parts
+
+
+def live_with(settings: Settings, environment: ChangeEnvironment, token: str) -> None:
+    settings.LIVE = True
+    environment(health_token=token)
+
+
+def test_a_stranger_sees_whether_it_is_well_and_no_parts(
+    client: Client, settings: Settings, environment: ChangeEnvironment
+) -> None:
+    live_with(settings, environment, "a-token")
+    assert set(client.get("/health/").json()) == {"status", "version", "timestamp"}
+    wrong = client.get("/health/", headers={"Authorization": "Bearer another"})
+    assert "components" not in wrong.json()
+
+
+def test_the_token_opens_the_parts(client: Client, settings: Settings, environment: ChangeEnvironment) -> None:
+    live_with(settings, environment, "a-token")
+    answer = client.get("/health/", headers={"Authorization": "Bearer a-token"})
+    assert set(answer.json()["components"]) == {"database", "redis", "rag_system", "queue", "watcher"}
+
+
+def test_a_token_in_the_sandbox_closes_it_to_strangers(client: Client, environment: ChangeEnvironment) -> None:
+    assert "components" in client.get("/health/").json()
+    environment(health_token="a-token")
+    assert "components" not in client.get("/health/").json()
+
+
+@pytest.mark.parametrize(("is_staff", "sees"), [(True, True), (False, False)])
+def test_staff_see_the_parts_without_a_token(
+    client: Client, settings: Settings, environment: ChangeEnvironment, is_staff: bool, sees: bool
+) -> None:
+    live_with(settings, environment, "")
+    assert "components" not in client.get("/health/").json()
+    client.force_login(User.objects.create(username="asha", is_staff=is_staff))
+    assert ("components" in client.get("/health/").json()) is sees
+
+
+def test_while_the_database_is_away_only_the_token_opens_the_parts(
+    client: Client, settings: Settings, environment: ChangeEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_with(settings, environment, "a-token")
+    client.force_login(User.objects.create(username="asha", is_staff=True))
+    point_database(monkeypatch, host="127.0.0.1", port=1)
+    assert set(client.get("/health/").json()) == {"status", "version", "timestamp"}
+    told = client.get("/health/", headers={"Authorization": "Bearer a-token"})
+    assert told.json()["components"]["database"]["status"] == "unreachable"
+
+
+# For the load balancer
+
+
+@pytest.mark.parametrize("address", ["/health/ready", "/health/ready/"])
+def test_it_is_ready_while_the_database_answers(client: Client, address: str) -> None:
+    Heartbeat.objects.all().delete()
+    answer = client.get(address)
+    assert (answer.status_code, answer.content) == (200, b"ready")
+
+
+def test_it_is_not_ready_without_its_database(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    point_database(monkeypatch, host="127.0.0.1", port=1)
+    answer = client.get("/health/ready")
+    assert (answer.status_code, answer.content) == (503, b"The database did not answer.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_service_that_is_drained_takes_no_more_requests(client: Client) -> None:
+    list(drains.drain(patience=0, stop=False, reason="New disk"))
+    answer = client.get("/health/ready")
+    assert (answer.status_code, answer.content) == (503, b"The service is being drained.")

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import databases, preparation, protection, restore_progress, roles
+from operations import postgres, preparation, protection, restore_progress, roles
 from operations.journal import Journal
 from operations.models import Incident, Restore
 from tests.fixtures import ChangeEnvironment
@@ -223,7 +223,7 @@ def test_what_would_change_is_shown_with_the_four_tables_that_matter_first(meera
 def test_the_name_of_the_database_is_typed_before_it_is_put_in_place(meera: User, ravi: User) -> None:
     restore = ready(meera, ravi)
     client = a_client(meera)
-    name = str(databases.postgres.live().database)
+    name = str(postgres.live().database)
     assert f"Type <strong>{name}</strong>" in said(client, at("confirm", restore))
     answer = client.post(at("confirm", restore), {"seen": "ready", "typed": "jeevo_wrong"})
     assert "not the name of the database; nothing was changed" in answer.content.decode()
@@ -246,7 +246,7 @@ def test_one_that_is_ready_can_be_cancelled(meera: User, ravi: User) -> None:
 def test_an_undo_whose_week_is_over_is_not_offered(meera: User, ravi: User) -> None:
     now = timezone.now()
     people = {"confirmed_by": meera, "confirmed_at": now, "approved_by": ravi, "approved_at": now}
-    live = databases.postgres.live().database
+    live = postgres.live().database
     old = a_restore(meera, "done", swapped_at=now - timedelta(days=8), ended_at=now, old_database=live, **people)
     assert "Undo this restore" not in said(a_client(meera), at("change", old))
     Restore.objects.filter(pk=old.pk).update(swapped_at=now - timedelta(days=6))

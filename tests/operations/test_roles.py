@@ -69,6 +69,11 @@ OPENS = {
     "django_celery_beat/periodictask/add/": "O",
     "django_celery_beat/solarschedule/": "O",
     "django_celery_beat/solarschedule/add/": "O",
+    "operations/maintenanceschedule/add/": "O",
+    "operations/maintenancewindow/": "LIO",
+    "operations/maintenancewindow/add/": "O",
+    "operations/maintenancewindow/mode/off/": "O",
+    "operations/maintenancewindow/mode/on/": "O",
     "knowledge/chunk/": "VCRL",
     "knowledge/document/": "VCRL",
     "knowledge/document/add/": "CR",
@@ -88,6 +93,14 @@ OPENS = {
     "operations/backup/take/": "O",
     "operations/restore/": "LIO",
     "operations/restore/add/": "O",
+    "operations/followup/": "LIO",
+    "operations/incident/": "LIO",
+    "operations/incident/add/": "IO",
+    "operations/oncallcontact/": "IO",
+    "operations/oncallcontact/add/": "O",
+    "operations/notice/": "LIO",
+    "operations/subscriber/": "IO",
+    "operations/subscriber/add/": "O",
 }
 # A page of operations names its permission; these are the ones it may name.
 OF_OPERATIONS = {

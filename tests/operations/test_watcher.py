@@ -36,6 +36,34 @@ def test_a_watch_keeps_its_own_pace() -> None:
     assert Heartbeat.objects.get(name=NAME).at == NOW + timedelta(seconds=2)
 
 
+def test_what_follows_a_good_round_waits_while_a_watch_is_failing() -> None:
+    after: list[datetime] = []
+    failing = [True]
+
+    def shaky(_: datetime) -> None:
+        if failing[0]:
+            raise RuntimeError
+
+    watcher = Watcher([Watch("shaky", shaky, every=0)], after_good_round=[Watch("after", after.append, every=0)])
+    watcher.round(now=NOW)
+    assert after == []
+    failing[0] = False
+    watcher.round(now=NOW + timedelta(seconds=5))
+    assert after == [NOW + timedelta(seconds=5)]
+
+
+def test_a_watch_with_a_slow_pace_that_broke_holds_back_what_follows_until_it_works() -> None:
+    after: list[datetime] = []
+
+    def broken(_: datetime) -> None:
+        raise RuntimeError
+
+    watcher = Watcher([Watch("slow", broken, every=3600)], after_good_round=[Watch("after", after.append, every=0)])
+    for second in range(3):
+        watcher.round(now=NOW + timedelta(seconds=second))
+    assert after == []
+
+
 def test_watches_have_names_of_their_own() -> None:
     names = [watch.name for watch in watches.ALL]
     assert len(names) == len(set(names))

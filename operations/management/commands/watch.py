@@ -10,4 +10,4 @@ class Command(BaseCommand):
     help = "Runs the watcher: timers of incidents, detectors, notices, maintenance windows, figures by the minute."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        Watcher(watches.ALL).run()
+        Watcher(watches.ALL, after_good_round=watches.AFTER_GOOD_ROUND).run()
