@@ -19,7 +19,7 @@ load_dotenv()
 ENVIRONMENT = read(os.environ)
 LIVE = ENVIRONMENT.mode == "live"
 # Read by prometheus_client when it is first imported: the values of these processes lie in files that all are merged from.
-MEASURED = ("web", "dispatcher", "watcher", "worker-answers", "worker-indexing", "worker-operations", "beat")
+MEASURED = ("web", "dispatcher", "watcher", "operator", "worker-answers", "worker-indexing", "worker-operations", "beat")
 METRICS_DIR = ENVIRONMENT.data / "metrics"
 if os.environ.get("JEEVO_PROCESS") in MEASURED:
     _own = METRICS_DIR / os.environ["JEEVO_PROCESS"]

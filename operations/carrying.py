@@ -148,8 +148,11 @@ def _copy(live: Connection, restored: Connection, table: str, where: sql.Composa
         for block in source:
             target.write(block)
     if table.startswith(PREFIXES) and table not in APPEND_ONLY:
-        # Whole rows anew, so that what one of them leaves free ("one at a time") another may take in any order.
+        # Whole rows anew, so that what one of them leaves free ("one at a time") another may take in any order; and only
+        # those that differ, because the second time nobody is let in.
         same = sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(key)) for key in keys)
+        alike = sql.SQL("DELETE FROM {} s USING {} t WHERE {} AND t::text = s::text").format(staged, name, same)
+        restored.execute(alike)
         restored.execute(sql.SQL("DELETE FROM {} t USING {} s WHERE {}").format(name, staged, same))
     changes = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(c)) for c in columns if c not in keys)
     done = restored.execute(

@@ -51,6 +51,7 @@ CONSEQUENCES = {
     "worker-operations": "The task that runs is begun again at its next turn.",
     "dispatcher": "Messages wait a few seconds until the dispatcher is connected again. None is lost.",
     "watcher": "One look of the watcher fails; the next one comes within seconds.",
+    "operator": "A backup or a restore that is being made fails or begins its step again. Do not end it unless you must.",
     "web": "One request fails: a page has to be loaded again, and WhatsApp sends a message that was not taken once more.",
     "beat": "Timers pause for a few seconds.",
     "manage": "The command that somebody runs by hand ends with an error. Ask who runs it before you end it.",

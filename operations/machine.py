@@ -18,6 +18,7 @@ PROCESSES = (
     "sandbox",
     "dispatcher",
     "watcher",
+    "operator",
     "worker-answers",
     "worker-indexing",
     "worker-operations",

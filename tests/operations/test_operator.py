@@ -9,13 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
 from operations import backup_schedule, backups, postgres, tasks, tiers, wal
 from operations.models import Backup, Heartbeat
-from operations.operator import NAME, Operator, ready
+from operations.operator import FIRST_SECONDS, NAME, Operator, ready
 from tests.fixtures import ChangeEnvironment
 
 NOW = timezone.now()
@@ -111,3 +111,27 @@ def test_two_beats_ask_once_and_what_staff_moved_stays_moved() -> None:
     assert {name for _, name, _ in backup_schedule.TIMERS} == {tasks.ask_daily_backup.name, tasks.ask_weekly_backup.name}
     tasks.ask_weekly_backup()
     assert Backup.objects.filter(kind="full").exists()
+
+
+@pytest.mark.django_db
+def test_the_first_answers_after_a_start_are_not_slowed_down_by_the_first_backup(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Operator, "make", lambda self, backup: None)
+    operator = Operator()
+    operator.work()
+    assert not Backup.objects.exists()
+    operator.next_hourly = time.monotonic()
+    operator.work()
+    assert {each.kind for each in Backup.objects.all()} == {"dump", "full"}
+    assert FIRST_SECONDS >= 300
+    assert operator.next_hourly > time.monotonic() + 3000
+
+
+@pytest.mark.django_db
+def test_a_heartbeat_that_cannot_be_written_does_not_let_go_of_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(**_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(Heartbeat.objects, "update_or_create", away)
+    monkeypatch.setattr(connection, "close", lambda: None)
+    Operator().beat()
+    assert not Heartbeat.objects.exists()

@@ -291,3 +291,31 @@ def test_the_service_is_looked_at_through_its_own_parts(people: tuple[User, User
     User.objects.update(is_active=False)
     assert smoke.first_trouble() == "accounts"
     assert not smoke.well(patience=0)
+
+
+def test_the_operators_process_prepares_what_was_approved_and_goes_on_after_a_kill(
+    people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meera, ravi = people
+    restore = restores.request(backup=a_dump(), reason="A test.", by=meera, now=timezone.now())
+    operator = Operator()
+    operator.work()
+    restore.refresh_from_db()
+    assert restore.status == "requested"  # nobody has approved it
+    restores.approve(restore, by=ravi, now=timezone.now())
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(restores, "_lift", killed)
+        with pytest.raises(Killed):
+            operator.work()
+    kept = Backup.objects.count()
+    Operator().work()
+    restore.refresh_from_db()
+    assert restore.status == "ready", restore.problem
+    assert Backup.objects.count() == kept, "the safety backup was taken once"
+    Operator().work()
+    restore.refresh_from_db()
+    assert restore.status == "ready"  # and waits for a person
