@@ -37,6 +37,8 @@ from operations.models import Backup, Heartbeat, Restore
 log = structlog.get_logger(__name__)
 NAME = "operator"
 ROUND_SECONDS = 2.0
+# What is promised, with room for a receiver that is started again or a database that is exchanged.
+BEAT_SECONDS = 5.0
 # After a failure of the receiver, so that a server that restarts is not stormed.
 PAUSE_SECONDS = 5.0
 HOUR, MINUTE = 3600.0, 60.0
@@ -76,8 +78,7 @@ class Operator:
     def receive(self) -> None:
         """Keep the receiver for as long as it lives and the server can be received from."""
         if tiers.detect().letter != "A":
-            self.beat()
-            self.stopping.wait(60)
+            self._beat_until(time.monotonic() + MINUTE)
             return
         with wal.received() as receiver:
             while not self.stopping.is_set() and receiver.poll() is None:
@@ -87,6 +88,11 @@ class Operator:
         if not self.stopping.is_set():
             log.warning("the receiver of the log ended; it is started again")
             self.stopping.wait(PAUSE_SECONDS)
+
+    def _beat_until(self, end: float) -> None:
+        while not self.stopping.is_set() and time.monotonic() < end:
+            self.beat()
+            self.stopping.wait(ROUND_SECONDS)
 
     def work(self) -> None:
         """A restore that was asked for, or else the next backup; each hour what is due, late or old."""
@@ -139,7 +145,7 @@ class Operator:
 
     def beat(self) -> None:
         """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""
-        values = {"at": timezone.now(), "every_seconds": ROUND_SECONDS}
+        values = {"at": timezone.now(), "every_seconds": BEAT_SECONDS}
         try:
             Heartbeat.objects.update_or_create(name=NAME, defaults=values)
         except (DatabaseError, InterfaceError):

@@ -76,7 +76,8 @@ def test_alone_in_a_container_nothing_is_called_dead_that_cannot_be_seen() -> No
 def test_on_one_machine_a_process_without_a_sign_is_named(dispatcher: int) -> None:
     finding = workers.at_a_glance(NOW)
     assert finding.state == "breached"
-    assert finding.answer == "No sign of life: web, sandbox, watcher, worker-answers, worker-indexing, worker-operations, beat"
+    missing = "web, sandbox, watcher, operator, worker-answers, worker-indexing, worker-operations, beat"
+    assert finding.answer == f"No sign of life: {missing}"
     assert names(finding)["dispatcher"][1:3] == ["lives", "1 process here"]
 
 
