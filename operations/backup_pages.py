@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_celery_beat.models import PeriodicTask
 
-from operations import backup_progress, backup_schedule, backups, protection
+from operations import backup_progress, backup_schedule, backups, restorable
 from operations.models import Backup
 
 ADD, LOOK = "operations.add_backup", "operations.view_backup"
@@ -54,13 +54,13 @@ def fragment(request: HttpRequest, template: str, context: dict[str, Any]) -> Ht
 
 def overview(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
-    found = protection.measure(now=now)
-    first = protection.earliest() if found.any_instant else None
+    found = restorable.measure(now=now)
+    first = restorable.earliest() if found.any_instant else None
     return {
         "now": now,
-        "protection": found,
+        "restorable": found,
         "earliest": first,
-        "lost": protection.in_words(found.lost),
+        "lost": restorable.in_words(found.lost),
         "runs": runs(request, now=now),
         "work": backup_progress.under_way(now=now),
         "may_take": request.user.has_perm(ADD),

@@ -22,7 +22,7 @@ from conversations import handover, whatsapp
 from conversations.models import Answer, Citation, Handover, InboundMessage, OutboundMessage
 from knowledge import freshness
 from knowledge.models import Chunk, Document, UnansweredQuestion
-from operations import pauses, protection
+from operations import pauses, restorable
 from operations.phrases import count, lasted, the
 
 State = Literal["good", "at_risk", "breached", "unknown"]
@@ -287,10 +287,10 @@ def whatsapp_line(_: datetime) -> Tile:
 
 def backups(now: datetime) -> Tile:
     """What would be lost if the database's disk were gone this moment, and whether a backup was shown to be good."""
-    found = protection.at_a_glance(now=now)
+    found = restorable.at_a_glance(now=now)
     return Tile(
         "Would be lost now",
-        protection.in_words(found.lost).capitalize() if found.lost is not None else "Unknown",
+        restorable.in_words(found.lost).capitalize() if found.lost is not None else "Unknown",
         "of work" if found.lost is not None else "",
         found.said,
         found.state,

@@ -22,7 +22,7 @@ from operations import (
     backup_schedule,
     backups,
     postgres,
-    protection,
+    restorable,
     restore_upkeep,
     restores,
     retention,
@@ -139,7 +139,7 @@ class Operator:
 
     def note(self) -> None:
         try:
-            protection.note(now=timezone.now())
+            restorable.note(now=timezone.now())
         except (DatabaseError, InterfaceError):
             connection.close()
 

@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from operations import databases, postgres, protection, restore_changes, restore_progress, restores
+from operations import databases, postgres, restorable, restore_changes, restore_progress, restores
 from operations.backup_pages import fragment
 from operations.models import Backup, Restore
 from operations.models.restores import UNDER_WAY
@@ -50,7 +50,7 @@ def asking(permission: str) -> Callable[[View], View]:
 
 @asking(ADD)
 def add(request: HttpRequest) -> HttpResponse:
-    earliest = protection.earliest()
+    earliest = restorable.earliest()
     start = {"instant": timezone.now() - timedelta(minutes=1), "backup": request.GET.get("backup")}
     if start["backup"] or earliest is None:
         start["instant"] = None

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import backup_schedule, backups, preparation, protection, roles, tiers
+from operations import backup_schedule, backups, preparation, restorable, roles, tiers
 from operations.models import Backup, Heartbeat
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import person
@@ -167,15 +167,15 @@ def test_the_page_of_one_shows_what_it_rests_on_its_files_and_what_the_restored_
 def test_the_console_shows_what_would_be_lost_as_a_tile(operator: Client) -> None:
     a_backup(age=3 * HOUR)
     assert "Would be lost now" in page(operator, reverse("admin:index"))
-    for found in (protection.measure(now=timezone.now()), protection.at_a_glance(now=timezone.now())):
-        assert (found.state, protection.in_words(found.lost)) == ("breached", "3 hours")
-    cache.set(protection.NOTED, 0.0)
-    found = protection.at_a_glance(now=timezone.now())
-    assert (found.state, protection.in_words(found.lost)) == ("good", "1 second")
-    cache.delete(protection.NOTED)
+    for found in (restorable.measure(now=timezone.now()), restorable.at_a_glance(now=timezone.now())):
+        assert (found.state, restorable.in_words(found.lost)) == ("breached", "3 hours")
+    cache.set(restorable.NOTED, 0.0)
+    found = restorable.at_a_glance(now=timezone.now())
+    assert (found.state, restorable.in_words(found.lost)) == ("good", "1 second")
+    cache.delete(restorable.NOTED)
 
 
 def test_a_new_service_is_not_called_bad_before_its_first_backup() -> None:
     now = timezone.now()
-    assert protection.measure(now=now).state == "unknown"
-    assert protection.measure(now=now + timedelta(days=400)).state == "breached"
+    assert restorable.measure(now=now).state == "unknown"
+    assert restorable.measure(now=now + timedelta(days=400)).state == "breached"

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import postgres, preparation, protection, restore_progress, roles
+from operations import postgres, preparation, restorable, restore_progress, roles
 from operations.journal import Journal
 from operations.models import Incident, Restore
 from tests.fixtures import ChangeEnvironment
@@ -35,7 +35,7 @@ LOSSES = {
 def _own_folder(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(second_factor="off")
     monkeypatch.setattr("operations.journal.folder", lambda: tmp_path / "restores")
-    monkeypatch.setattr(protection, "earliest", lambda: timezone.now() - 60 * MINUTE)
+    monkeypatch.setattr(restorable, "earliest", lambda: timezone.now() - 60 * MINUTE)
     preparation.make_roles()
 
 

@@ -34,7 +34,7 @@ _ASK = """
 
 
 @dataclass(frozen=True)
-class Protection:
+class Restorable:
     """`lost` is what would be lost now, None where nothing was ever backed up; `at_work` whether the operator's process is;
     `reasons` what keeps the server from being restored to any instant."""
 
@@ -56,16 +56,16 @@ class _Facts:
     beat: datetime | None
 
 
-def measure(*, now: datetime) -> Protection:
+def measure(*, now: datetime) -> Restorable:
     """Asked of the server itself."""
     tier, facts = tiers.detect(), _facts()
-    return _protection(facts, _exposure(now) if tier.letter == "A" else None, tier.letter == "A", tier.reasons, now=now)
+    return _restorable(facts, _exposure(now) if tier.letter == "A" else None, tier.letter == "A", tier.reasons, now=now)
 
 
-def at_a_glance(*, now: datetime) -> Protection:
+def at_a_glance(*, now: datetime) -> Restorable:
     """One query: how far the log is received is what the operator's process noted a moment ago."""
     noted = cache.get(NOTED)
-    return _protection(_facts(), noted if isinstance(noted, float) else None, True, (), now=now)
+    return _restorable(_facts(), noted if isinstance(noted, float) else None, True, (), now=now)
 
 
 def note(*, now: datetime) -> None:
@@ -97,7 +97,7 @@ def _facts() -> _Facts:
         return _Facts(*cursor.fetchone())
 
 
-def _protection(facts: _Facts, exposed: float | None, instants: bool, reasons: tuple[str, ...], *, now: datetime) -> Protection:
+def _restorable(facts: _Facts, exposed: float | None, instants: bool, reasons: tuple[str, ...], *, now: datetime) -> Restorable:
     lost = None
     if exposed is not None and facts.based:
         lost = timedelta(seconds=exposed)
@@ -105,7 +105,7 @@ def _protection(facts: _Facts, exposed: float | None, instants: bool, reasons: t
         lost = now - facts.last_begun
     state = _state(lost, facts, now=now)
     at_work = facts.beat is not None and now - facts.beat < SILENT
-    return Protection(instants, reasons, lost, facts.verified_at, state, _said(state, lost, facts.verified_at, now=now), at_work)
+    return Restorable(instants, reasons, lost, facts.verified_at, state, _said(state, lost, facts.verified_at, now=now), at_work)
 
 
 def _state(lost: timedelta | None, facts: _Facts, *, now: datetime) -> State:
