@@ -5,6 +5,7 @@ from __future__ import annotations
 from operations import (
     absence,
     alert_intake,
+    checkpoints,
     detection,
     due,
     outbound,
@@ -32,6 +33,8 @@ ALL: tuple[Watch, ...] = (
     Watch("notices", sending.SENDER.run),
     Watch("status page", status_page.PAGE.run, every=30),
     Watch("figures", rollups.Figures()),
+    Watch("checkpoint", checkpoints.take, every=60),
+    Watch("old checkpoints", checkpoints.forget, every=3600),
     Watch("slow statements", samples.take),
     Watch("old samples", samples.forget, every=3600),
 )
