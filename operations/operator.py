@@ -16,7 +16,7 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
-from operations import backup_keys, backup_schedule, backups, postgres, retention, tiers, verification, wal
+from operations import backup_keys, backup_schedule, backups, postgres, protection, retention, tiers, verification, wal
 from operations.models import Backup, Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -79,6 +79,7 @@ class Operator:
         due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
+        protection.keep(now=timezone.now())
 
     def make(self, backup: Backup) -> None:
         with contextlib.suppress(backups.NotTaken, verification.NotGood):  # the row says why
