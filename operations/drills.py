@@ -81,10 +81,11 @@ def due(*, now: datetime) -> str | None:
     if last is not None and now - last.requested_at < APART:
         return None
     base = Backup.objects.filter(status=Backup.Status.VERIFIED).exclude(kind=Backup.Kind.DUMP).order_by("-taken_at").first()
-    # A checkpoint must lie behind the first instant that can be restored.
-    if base is None or not Checkpoint.objects.filter(at__gt=base.taken_at).exists() or tiers.detect().letter != "A":
+    taken = base.taken_at if base else None
+    # Something must have been counted since, or the copy could not be compared.
+    if taken is None or not Checkpoint.objects.filter(at__gt=taken).exists() or tiers.detect().letter != "A":
         return None
-    if last is None or base.taken_at > last.requested_at:
+    if last is None or taken > last.requested_at:
         return Cause.BACKUP
     return Cause.WEEKLY if now - last.requested_at >= WEEK else None
 

@@ -71,7 +71,7 @@ def test_each_drill_says_what_it_took_or_where_it_failed(asha: Client) -> None:
     said = page(asha)
     assert "A database that answers after <strong>41.3 s</strong>; 61 tables are what they were." in said
     assert "While comparing with what was counted then: The copy differs: conversations_answer is missing." in said
-    assert "base backup 1.5 s." in said
+    assert "Base backup 1.5 s." in said
     assert "The last drill failed." in said
 
 
