@@ -17,7 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from operations.models import Checkpoint
 
-KEPT = timedelta(days=31)
+KEPT, WHOLE = timedelta(days=31), timedelta(days=2)
 # A transaction that is still under way was not counted; none of ours takes that long.
 SETTLED = timedelta(minutes=1)
 LATEST = timedelta(days=1)
@@ -66,6 +66,9 @@ def take(_: datetime) -> Checkpoint:
 
 
 def forget(now: datetime) -> int:
+    """Those of more than a month go. After two days one count in ten is enough, and of the others the time is kept."""
+    rows = Checkpoint.objects.filter(at__lt=now - WHOLE).exclude(at__minute__in=range(0, 60, 10))
+    rows.exclude(tables={}).update(tables={})
     return Checkpoint.objects.filter(at__lt=now - KEPT).delete()[0]
 
 

@@ -32,9 +32,10 @@ class Differs(Exception):
 
 @dataclass(frozen=True)
 class Expected:
-    """`before` must be in the copy; `after` is what was counted next, where there is something."""
+    """`last` must be in the copy; `before` is the last count and `after` the next one, where there is one."""
 
     instant: datetime
+    last: Checkpoint
     before: Checkpoint
     after: Checkpoint | None
 
@@ -46,10 +47,12 @@ class Compared:
 
 
 def expected(instant: datetime) -> Expected:
-    before = Checkpoint.objects.filter(at__lte=instant - MARGIN).order_by("at").last()
-    if before is None:
+    until = Checkpoint.objects.filter(at__lte=instant - MARGIN).order_by("at")
+    last, before = until.last(), until.exclude(tables={}).last()
+    if last is None or before is None:
         raise Differs("Nothing was counted before this instant, so that a copy of it cannot be compared.")
-    return Expected(instant, before, Checkpoint.objects.filter(at__gt=instant).order_by("at").first())
+    after = Checkpoint.objects.filter(at__gt=instant).exclude(tables={}).order_by("at").first()
+    return Expected(instant, last, before, after)
 
 
 def compare(copy: Copy, wanted: Expected) -> Compared:
@@ -82,8 +85,8 @@ def _checkpoint(cursor: Any, wanted: Expected) -> datetime:
     cursor.execute("SELECT number, at FROM operations_checkpoint ORDER BY number DESC LIMIT 1")
     row = cursor.fetchone()
     at: datetime | None = row[1] if row else None
-    if at is None or at < wanted.before.at:
-        raise Differs(f"The checkpoint of {wanted.before.at:%H:%M:%S} UTC is not in the copy: it ends too early.")
+    if at is None or at < wanted.last.at:
+        raise Differs(f"The checkpoint of {wanted.last.at:%H:%M:%S} UTC is not in the copy: it ends too early.")
     if at > wanted.instant:
         raise Differs(f"The copy holds a checkpoint of {at:%H:%M:%S} UTC, which is later than the instant.")
     return at

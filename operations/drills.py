@@ -31,6 +31,8 @@ WEEK = timedelta(days=7)
 APART = timedelta(hours=23)
 # Once unpacked and once put together, beside what recovery writes.
 ROOM = 2.5
+# The first instant of a window is the end of a base backup; a few minutes later there is something to choose from.
+ENOUGH = 3
 STEPS = {
     "materialise": "putting the base backup together",
     "recover": "replaying the log up to the instant",
@@ -83,7 +85,7 @@ def due(*, now: datetime) -> str | None:
     base = Backup.objects.filter(status=Backup.Status.VERIFIED).exclude(kind=Backup.Kind.DUMP).order_by("-taken_at").first()
     taken = base.taken_at if base else None
     # Something must have been counted since, or the copy could not be compared.
-    if taken is None or not Checkpoint.objects.filter(at__gt=taken).exists() or tiers.detect().letter != "A":
+    if taken is None or Checkpoint.objects.filter(at__gt=taken)[:ENOUGH].count() < ENOUGH or tiers.detect().letter != "A":
         return None
     if last is None or taken > last.requested_at:
         return Cause.BACKUP
@@ -140,12 +142,13 @@ def random_instant(*, now: datetime) -> datetime:
     window = recovery.window()
     if window is None:
         raise NoDrill("There is no base backup with an unbroken log yet, so no instant can be restored.")
-    known = Checkpoint.objects.filter(at__gte=window[0], at__lte=now).order_by("at")
+    # What was committed just now may not have arrived, and recovery must see something later than its instant.
+    known = Checkpoint.objects.filter(at__gte=window[0], at__lte=now - 5 * drill_compare.MARGIN).order_by("at")
     first, last = known.first(), known.last()
-    if first is None or last is None:
-        raise NoDrill("Nothing was counted since the first instant that can be restored; the watcher counts each minute.")
+    if first is None or last is None or first.at == last.at:
+        raise NoDrill("Too little was counted since the first instant that can be restored; wait for two minutes.")
     length = (last.at - first.at) // timedelta(milliseconds=1)
-    return first.at + drill_compare.MARGIN + timedelta(milliseconds=secrets.randbelow(max(1, length)))
+    return first.at + drill_compare.MARGIN + timedelta(milliseconds=secrets.randbelow(length + 1))
 
 
 def _practise(drill: Drill, *, now: datetime) -> None:

@@ -9,9 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.urls import reverse
+
 from operations import drills
 from operations.figures import State, Tile
 from operations.models import Backup, Checkpoint, Drill, Protection
+from operations.pages import LOOK
 from operations.phrases import lasted
 
 RPO, RTO = timedelta(minutes=15), timedelta(hours=1)
@@ -102,7 +105,17 @@ def tile(now: datetime) -> Tile:
     found = look(now=now)
     parts = [("Last verified backup", f"{lasted(found.verified_age)} ago" if found.verified_age is not None else "none yet")]
     parts.append(("Restored in", lasted(found.rto) if found.rto is not None else "not measured yet"))
-    return Tile("A lost disk would cost now", found.exposure_said, "", found.said, found.state, details=tuple(parts))
+    return Tile(
+        "A lost disk would cost now",
+        found.exposure_said,
+        "",
+        found.said,
+        found.state,
+        href=reverse("admin:drills"),
+        link="Drills",
+        permission=LOOK,
+        details=tuple(parts),
+    )
 
 
 def _last_verified() -> datetime | None:

@@ -83,5 +83,18 @@ def test_a_month_of_them_is_kept() -> None:
     assert Checkpoint.objects.count() == 2
 
 
+def test_after_two_days_one_count_in_ten_is_kept_and_the_time_of_the_others() -> None:
+    now = timezone.now()
+    hour = (now - timedelta(days=2, hours=2)).replace(minute=0)
+    for minute in range(60):
+        Checkpoint.objects.create(at=hour + minute * MINUTE, tables={"a": {"rows": 1}})
+    young = Checkpoint.objects.create(at=hour.replace(minute=1) + timedelta(hours=3), tables={"a": {"rows": 1}})
+    assert checkpoints.forget(now) == 0
+    kept = Checkpoint.objects.exclude(tables={}).order_by("at")
+    assert [row.at.minute for row in kept] == [0, 10, 20, 30, 40, 50, 1]
+    assert kept.last() == young
+    assert Checkpoint.objects.count() == 61
+
+
 def test_the_watcher_takes_one_each_minute() -> None:
     assert {watch.name: watch.every for watch in watches.ALL}["checkpoint"] == 60

@@ -18,8 +18,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
-from operations import backups, checkpoints, drill_compare, drills, postgres, sealed, tiers, wal
+from operations import backup_schedule, backups, checkpoints, drill_compare, drills, postgres, sealed, tiers, wal
 from operations.models import Backup, Checkpoint, Drill
+from operations.operator import Operator
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 from tests.operations.test_recovery import caught_up, pause
@@ -104,10 +105,11 @@ class TestOnARealServer:
         with wal.received():
             caught_up()
             backups.take("full", now=timezone.now())
-            with pytest.raises(drills.NoDrill, match="Nothing was counted"):
+            with pytest.raises(drills.NoDrill, match="Too little was counted"):
                 drills.random_instant(now=timezone.now())
             counted()
             counted()
+            time.sleep(1)  # what was counted just now is left out
             caught_up()
             first, last = Checkpoint.objects.earliest("at").at, Checkpoint.objects.latest("at").at
             chosen = {drills.random_instant(now=timezone.now()) for _ in range(20)}
@@ -115,6 +117,24 @@ class TestOnARealServer:
             assert all(first <= each <= last + SECOND / 5 for each in chosen)
             call_command("drill")
         assert Drill.objects.get().status == "passed"
+
+    def test_the_operator_holds_one_after_the_first_base_backup(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(backup_schedule, "ask_for_missed", lambda now: [])
+        operator = Operator()
+        with wal.received():
+            caught_up()
+            asked = backups.request("full", now=timezone.now())
+            operator.work()
+            asked.refresh_from_db()
+            assert (asked.status, Drill.objects.count()) == ("verified", 0)
+            for _ in range(drills.ENOUGH):
+                counted()
+            time.sleep(1)
+            caught_up()
+            operator.work()
+            operator.work()
+        drill = Drill.objects.get()
+        assert (drill.reason, drill.status, drill.cause, drill.base) == ("", "passed", "backup", asked)
 
     def test_a_hole_in_the_log_fails_the_drill_and_says_so(self) -> None:
         with wal.received():
@@ -231,6 +251,16 @@ class TestComparing:
         with pytest.raises(drill_compare.Differs, match="it ends too early"):
             self.looked(copy)
 
+    def test_where_only_the_time_was_kept_the_count_before_it_is_compared(self, copy: Any) -> None:
+        some_messages(30)
+        counted = checkpoints.take(timezone.now())
+        last = checkpoints.take(timezone.now())
+        Checkpoint.objects.filter(pk=last.pk).update(tables={})
+        assert self.looked(copy) == drill_compare.Compared(last.at, len(counted.tables))
+        copy.execute("DELETE FROM conversations_inboundmessage WHERE id IN (SELECT id FROM conversations_inboundmessage LIMIT 1)")
+        with pytest.raises(drill_compare.Differs, match="inboundmessage has 29 rows"):
+            self.looked(copy)
+
     def test_without_a_count_there_is_nothing_to_compare_with(self) -> None:
         with pytest.raises(drill_compare.Differs, match="Nothing was counted before"):
             drill_compare.expected(timezone.now())
@@ -257,13 +287,18 @@ def a_drill(age: timedelta, status: str = "passed") -> Drill:
     return Drill.objects.create(cause="weekly", status=status, reason=reason, base=base, rto_seconds=4, **times)
 
 
+def some_counts(at: datetime) -> None:
+    for second in range(drills.ENOUGH):
+        Checkpoint.objects.create(at=at + second * SECOND, tables={})
+
+
 @pytest.mark.django_db
 class TestDue:
     def test_after_each_base_backup_and_not_more_than_once_a_day(self) -> None:
         assert drills.due(now=NOW) is None
         a_base(2 * DAY)
         assert drills.due(now=NOW) is None, "nothing was counted yet"
-        Checkpoint.objects.create(at=NOW, tables={})
+        some_counts(NOW)
         assert drills.due(now=NOW) == "backup"
         a_drill(DAY)
         assert drills.due(now=NOW) is None
@@ -274,14 +309,14 @@ class TestDue:
 
     def test_after_a_week_without_a_new_one(self) -> None:
         a_base(9 * DAY)
-        Checkpoint.objects.create(at=NOW - DAY, tables={})
+        some_counts(NOW - DAY)
         a_drill(7 * DAY - HOUR, "failed")
         assert drills.due(now=NOW) is None
         assert drills.due(now=NOW + HOUR) == "weekly"
 
     def test_a_server_that_sends_no_log_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         a_base(2 * DAY)
-        Checkpoint.objects.create(at=NOW - DAY, tables={})
+        some_counts(NOW - DAY)
         monkeypatch.setattr(tiers, "detect", lambda: tiers.Tier("C", False))
         assert drills.due(now=NOW) is None
         assert drills.run_due(now=NOW) is None
