@@ -78,7 +78,7 @@ def run_due(*, now: datetime) -> Drill | None:
 
 
 def due(*, now: datetime) -> str | None:
-    """Why one is due. One that failed is tried again a day later, and its incident stays open meanwhile."""
+    """Why one is due. One that failed is tried again a day later; its incident stays open until one passes."""
     last = Drill.objects.order_by("-requested_at").first()
     if last is not None and now - last.requested_at < APART:
         return None
@@ -89,6 +89,8 @@ def due(*, now: datetime) -> str | None:
         return None
     if last is None or taken > last.requested_at:
         return Cause.BACKUP
+    if last.status == Status.FAILED:
+        return Cause.AGAIN
     return Cause.WEEKLY if now - last.requested_at >= WEEK else None
 
 

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=jeevo.ids.new_id, editable=False, primary_key=True, serialize=False)),
                 ('status', models.CharField(choices=[('requested', 'asked for'), ('running', 'Running'), ('passed', 'Passed'), ('failed', 'Failed')], default='requested', max_length=9)),
-                ('cause', models.CharField(choices=[('weekly', 'a week has passed'), ('backup', 'there is a new base backup'), ('person', 'asked for by a person')], max_length=6)),
+                ('cause', models.CharField(choices=[('weekly', 'a week has passed'), ('backup', 'there is a new base backup'), ('again', 'the last one failed'), ('person', 'asked for by a person')], max_length=6)),
                 ('requested_at', models.DateTimeField()),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),

@@ -41,6 +41,7 @@ class Drill(models.Model):
     class Cause(models.TextChoices):
         WEEKLY = "weekly", "a week has passed"
         BACKUP = "backup", "there is a new base backup"
+        AGAIN = "again", "the last one failed"
         PERSON = "person", "asked for by a person"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)

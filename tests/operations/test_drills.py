@@ -310,9 +310,16 @@ class TestDue:
     def test_after_a_week_without_a_new_one(self) -> None:
         a_base(9 * DAY)
         some_counts(NOW - DAY)
-        a_drill(7 * DAY - HOUR, "failed")
+        a_drill(7 * DAY - HOUR)
         assert drills.due(now=NOW) is None
         assert drills.due(now=NOW + HOUR) == "weekly"
+
+    def test_a_day_after_one_that_failed(self) -> None:
+        a_base(9 * DAY)
+        some_counts(NOW - DAY)
+        a_drill(22 * HOUR, "failed")
+        assert drills.due(now=NOW) is None
+        assert drills.due(now=NOW + HOUR) == "again"
 
     def test_a_server_that_sends_no_log_has_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         a_base(2 * DAY)
