@@ -29,6 +29,9 @@ DETECTED = {
     "JeevoDatabaseDown": "database_away",
     "JeevoDisk": "disk_filling",
     "JeevoLowConfidence": "low_confidence",
+    "JeevoStaleBackup": "stale_backup",
+    "JeevoDrillOverdue": "drill_overdue",
+    "JeevoLogReceiver": "log_receiver_away",
 }
 OVERTAKEN = timedelta(seconds=10)
 KEPT = timedelta(days=30)

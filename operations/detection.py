@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 
 from operations import absence, signals
-from operations.detectors import Detector, Signal, answers, budget, machine, people, sending
+from operations.detectors import Detector, Signal, answers, budget, copies, machine, people, sending
 from operations.models import Incident, Sighting, TimelineEntry
 from operations.watcher import Watch
 
@@ -33,6 +33,12 @@ ALL: tuple[Detector, ...] = (
     Detector("disk_filling", machine.disk_filling, "disk", every=60, lasting=MINUTE),
     Detector("watcher_late", machine.watcher_late, "watcher-dead", lasting=MINUTE),
     Detector(absence.KIND, absence.never, "jeevo-down"),
+    Detector("stale_backup", copies.stale_backup, "stale-backup", every=60),
+    Detector("no_room_for_backup", copies.no_room, "stale-backup", every=300, lasting=10 * MINUTE, clear=15 * MINUTE),
+    Detector("drill_failed", copies.drill_failed, "drill", every=60),
+    Detector("drill_overdue", copies.drill_overdue, "drill", every=300),
+    Detector("log_receiver_away", copies.receiver_away, "log-receiver", every=30, lasting=5 * MINUTE),
+    Detector("log_slot", copies.slot_in_danger, "log-receiver", every=30),
     Detector("timers_silent", machine.timers_silent, "timers-silent", every=60, lasting=5 * MINUTE),
 )
 

@@ -31,7 +31,7 @@ from health_check.base import HealthCheck, HealthCheckResult
 from health_check.views import HealthCheckView
 
 from knowledge.models import Document
-from operations import fresh, pauses
+from operations import fresh, pauses, wal
 from operations.models import Pause
 from operations.tokens import bears
 
@@ -58,6 +58,18 @@ _PASSAGES = """
 _HEARTBEAT = """
     SELECT extract(epoch FROM now() - at)::float8, every_seconds FROM operations_heartbeat WHERE name = 'watcher'
 """
+# The last verified backup, and whether the service ran a day and two hours ago, so that a new one is given time.
+_BACKUP = """
+    SELECT (SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup WHERE status = 'verified'),
+           EXISTS (SELECT FROM operations_checkpoint WHERE at <= now() - interval '26 hours' AND at > now() - interval '27 hours')
+"""
+_WAL = """
+    SELECT active, greatest(0, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), restart_lsn))::bigint, wal_status,
+           (SELECT extract(epoch FROM now() - safe_at)::float8 FROM operations_protection
+            WHERE noted_at > now() - interval '1 minute')
+    FROM pg_replication_slots WHERE slot_name = %s
+"""
+BACKUP_LATE, WAL_LATE = 26 * 3600, 300
 
 
 class Check(HealthCheck):
@@ -144,6 +156,49 @@ class Watcher(Check):
         self.facts = {"status": state, "last_seen_seconds": None if age is None else round(age, 1)}
 
 
+class Copies(Check):
+    """What lets the service be brought back. It serves all the same without, so a problem here is never more than late."""
+
+    facts: dict[str, Any]
+
+    def run(self) -> None:  # type: ignore[override]
+        try:
+            self.facts = self.look()
+        except psycopg.Error:  # the check of the database says it, or the tables are not there between two releases
+            self.facts = {"status": "unknown"}
+
+    def look(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+@dataclass
+class Backup(Copies):
+    name = "backup"
+    problem = "The last backup could not be asked for."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def look(self) -> dict[str, Any]:
+        age, was_up = ask(_BACKUP)
+        late = was_up and (age is None or age > BACKUP_LATE)
+        state = "late" if late else "none" if age is None else "verified"
+        return {"status": state, "last_verified_seconds": None if age is None else round(age)}
+
+
+@dataclass
+class Wal(Copies):
+    name = "wal"
+    problem = "The receiver of the log could not be asked for."
+    facts: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def look(self) -> dict[str, Any]:
+        found = ask(_WAL, [wal.SLOT])
+        if found is None:
+            return {"status": "none", "behind_bytes": None}
+        active, behind, kept, age = found
+        late = kept in ("unreserved", "lost") or (age is not None and age > WAL_LATE)
+        return {"status": "late" if late else "received" if active else "away", "behind_bytes": behind}
+
+
 def ask(query: str, values: Any = ()) -> Any:
     """One row over a fresh connection: a pool that is used up or broken must not hide that the server is well."""
     with fresh.connect("health") as own:
@@ -182,7 +237,7 @@ def _component(result: HealthCheckResult) -> dict[str, Any]:
 class HealthView(HealthCheckView):
     """200 when every part answers, 503 when one does not."""
 
-    checks = (Database, Redis, Knowledge, Queue, Watcher)
+    checks = (Database, Redis, Knowledge, Queue, Watcher, Backup, Wal)
 
     async def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
         checks = [make() for make in self.checks]

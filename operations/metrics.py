@@ -18,7 +18,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from operations import fresh, health, merged
+from operations import fresh, health, merged, wal
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,40 @@ FIGURES = (
         "Since a document was last reviewed, confirmed, retired or indexed.",
         "SELECT extract(epoch FROM now() - max(greatest(indexed_at, reviewed_at, confirmed_at, retired_at)))::float8"
         " FROM knowledge_document",
+    ),
+    Figure(
+        "backup_last_verified_age_seconds",
+        "Since a backup was last restored into scratch and found good.",
+        "SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup WHERE status = 'verified'",
+    ),
+    Figure(
+        "backup_exposure_seconds",
+        "Work that would be lost if the disk failed now: since what was last known to be received, or dumped.",
+        "SELECT extract(epoch FROM now() - CASE WHEN tier = 'A' THEN"
+        " CASE WHEN noted_at > now() - interval '1 minute' THEN safe_at END"
+        " ELSE (SELECT max(started_at) FROM operations_backup WHERE status IN ('taken', 'verified') AND kind = 'dump') END)"
+        "::float8 FROM operations_protection WHERE tier <> ''",
+    ),
+    Figure(
+        "drill_last_rto_seconds",
+        "What the last drill that passed took to a database that answers.",
+        "SELECT rto_seconds FROM operations_drill WHERE status = 'passed' ORDER BY requested_at DESC LIMIT 1",
+    ),
+    Figure(
+        "drill_age_seconds",
+        "Since a drill last passed.",
+        "SELECT extract(epoch FROM now() - max(ended_at))::float8 FROM operations_drill WHERE status = 'passed'",
+    ),
+    Figure(
+        "wal_behind_bytes",
+        "How much of the server's log its receiver has not taken.",
+        "SELECT greatest(0, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), restart_lsn))::float8 FROM pg_replication_slots"
+        f" WHERE slot_name = '{wal.SLOT}'",
+    ),
+    Figure(
+        "wal_slot_safe_bytes",
+        "How much more log may be written before the server lets go of what was not received; nothing without a limit.",
+        f"SELECT safe_wal_size::float8 FROM pg_replication_slots WHERE slot_name = '{wal.SLOT}'",
     ),
     Figure(
         "watcher_heartbeat_age_seconds",

@@ -22,6 +22,7 @@ from operations import (
     backup_schedule,
     backups,
     postgres,
+    protection,
     restorable,
     restore_upkeep,
     restores,
@@ -104,6 +105,7 @@ class Operator:
         due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
+        protection.keep(now=timezone.now())
 
     def look_after(self) -> None:
         if time.monotonic() >= self.next_minute:

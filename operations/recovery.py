@@ -5,7 +5,7 @@ Nothing here needs the live server: the files are enough. The copy is started in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -33,18 +33,24 @@ def base_for(instant: datetime) -> Backup:
     return found
 
 
+def _nobody(_: str) -> None:
+    """Nobody asked to be told."""
+
+
 @contextmanager
-def at(instant: datetime, *, name: str, now: datetime) -> Iterator[postgres.Scratch]:
-    """A scratch server that holds what was committed by `instant` and nothing later."""
+def at(instant: datetime, *, name: str, now: datetime, told: Callable[[str], None] = _nobody) -> Iterator[postgres.Scratch]:
+    """A scratch server that holds what was committed by `instant` and nothing later. `told` hears each step begin."""
     if instant > now:
         raise NotRestorable("This instant has not come yet.")
     base = base_for(instant)
     manifest = backups.read_manifest(base.pk)
     wal.unbroken_from(manifest["started_from"])
     with postgres.scratch(name) as place:
+        told("materialise")
         cluster = verification.materialise(base, place)
         (cluster / "recovery.signal").touch()
         postgres.home().give(cluster / "recovery.signal")
+        told("recover")
         with postgres.started(cluster, major=manifest["major"], options=_options(instant)) as server:
             yield server
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from operations import (
     absence,
     alert_intake,
+    checkpoints,
     detection,
     due,
     outbound,
     outside,
+    protection,
     rollups,
     samples,
     schedules,
@@ -32,6 +34,9 @@ ALL: tuple[Watch, ...] = (
     Watch("notices", sending.SENDER.run),
     Watch("status page", status_page.PAGE.run, every=30),
     Watch("figures", rollups.Figures()),
+    Watch("what is received", protection.note),
+    Watch("checkpoint", checkpoints.take, every=60),
+    Watch("old checkpoints", checkpoints.forget, every=3600),
     Watch("slow statements", samples.take),
     Watch("old samples", samples.forget, every=3600),
 )

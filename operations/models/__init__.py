@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operations.models.backups import Backup
+from operations.models.drills import Checkpoint, Drill, Protection
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
@@ -15,7 +16,9 @@ __all__ = [
     "Alert",
     "Backup",
     "ChecklistItem",
+    "Checkpoint",
     "Delivery",
+    "Drill",
     "FollowUp",
     "Heartbeat",
     "Incident",
@@ -24,6 +27,7 @@ __all__ = [
     "Notice",
     "OnCallContact",
     "Pause",
+    "Protection",
     "QuerySample",
     "Release",
     "Restore",

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from operations.pages import (
     Page,
     Place,
+    drills,
     incident_numbers,
     preflight,
     response,
@@ -28,6 +29,7 @@ ALL: tuple[Page, ...] = (
     *incident_numbers.PAGES,
     *troubleshooting.PAGES,
     *troubleshooting_acts.PAGES,
+    *drills.PAGES,
     *preflight.PAGES,
     *roles.PAGES,
 )

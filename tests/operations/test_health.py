@@ -19,8 +19,8 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from knowledge.models import Chunk, Document
-from operations import drains, health
-from operations.models import Heartbeat
+from operations import drains, health, wal
+from operations.models import Backup, Checkpoint, Heartbeat, Protection
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 
@@ -125,6 +125,55 @@ def test_the_oldest_waiting_message_is_told_in_seconds(client: Client) -> None:
     factories.an_inbound(None, status="received", received_at=now - timedelta(seconds=400))
     body = client.get("/health/").json()
     assert (body["status"], body["components"]["queue"]["status"]) == ("degraded", "late")
+
+
+def test_a_new_service_has_no_backup_and_is_well(client: Client) -> None:
+    a_chunk()
+    body = client.get("/health/").json()
+    assert body["status"] == "healthy"
+    assert body["components"]["backup"] == {"status": "none", "last_verified_seconds": None}
+    assert body["components"]["wal"] == {"status": "none", "behind_bytes": None}
+
+
+def test_a_backup_that_is_late_is_degraded_and_never_503(client: Client) -> None:
+    a_chunk()
+    now = timezone.now()
+    then = now - timedelta(hours=26, minutes=1)
+    times = {"requested_at": then, "started_at": then, "taken_at": then, "verified_at": then}
+    backup = Backup.objects.create(kind="full", status="verified", **times)
+    assert client.get("/health/").json()["components"]["backup"]["status"] == "verified", "it was stopped meanwhile"
+    Checkpoint.objects.create(at=then, tables={})
+    answer = client.get("/health/")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["components"]["backup"]["status"] == "late"
+    Backup.objects.filter(pk=backup.pk).update(verified_at=now)
+    assert client.get("/health/").json()["status"] == "healthy"
+
+
+def test_a_log_that_is_not_received_is_away_and_after_five_minutes_late(client: Client) -> None:
+    a_chunk()
+    wal.ensure_slot()
+    try:
+        now = timezone.now()
+        row = Protection.objects.create(tier="A", noted_at=now, safe_at=now - timedelta(seconds=200))
+        body = client.get("/health/").json()
+        assert (body["status"], body["components"]["wal"]["status"]) == ("healthy", "away")
+        assert body["components"]["wal"]["behind_bytes"] >= 0
+        Protection.objects.filter(pk=row.pk).update(safe_at=now - timedelta(seconds=301))
+        answer = client.get("/health/")
+        assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+        assert answer.json()["components"]["wal"]["status"] == "late"
+    finally:
+        wal.drop_slot()
+
+
+def test_tables_that_are_not_there_between_two_releases_take_nothing_down(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_chunk()
+    monkeypatch.setattr(health, "_BACKUP", health._BACKUP.replace("operations_checkpoint", "operations_not_there"))
+    answer = client.get("/health/")
+    assert (answer.status_code, answer.json()["components"]["backup"]) == (200, {"status": "unknown"})
 
 
 def test_a_database_that_refuses_is_503_with_a_plain_sentence(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +300,7 @@ def test_a_stranger_sees_whether_it_is_well_and_no_parts(
 def test_the_token_opens_the_parts(client: Client, settings: Settings, environment: ChangeEnvironment) -> None:
     live_with(settings, environment, "a-token")
     answer = client.get("/health/", headers={"Authorization": "Bearer a-token"})
-    assert set(answer.json()["components"]) == {"database", "redis", "rag_system", "queue", "watcher"}
+    assert set(answer.json()["components"]) == {*("database", "redis", "rag_system", "queue", "watcher"), "backup", "wal"}
 
 
 def test_a_token_in_the_sandbox_closes_it_to_strangers(client: Client, environment: ChangeEnvironment) -> None:

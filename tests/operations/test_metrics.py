@@ -20,7 +20,8 @@ from conversations import answering, dispatch
 from conversations.models import Answer, Handover, InboundMessage
 from jeevo import measures
 from knowledge.models import Document
-from operations.models import Heartbeat
+from operations import wal
+from operations.models import Backup, Drill, Heartbeat, Protection
 from tests import factories, fakes
 from tests.fixtures import ChangeEnvironment, Post
 
@@ -130,6 +131,39 @@ def test_knowledge_and_watcher_are_told_by_age(client: Client) -> None:
     assert (value(client, "knowledge_age_seconds") or 0) == pytest.approx(8 * 86400, abs=60)
     assert (value(client, "watcher_heartbeat_age_seconds") or 0) == pytest.approx(40, abs=10)
     assert value(client, "vector_db_chunks") == 1
+
+
+def test_backups_and_drills_are_told_by_age_and_what_is_not_known_is_not_told(client: Client) -> None:
+    names = {name for name, _ in scrape(client)}
+    figures = {"backup_last_verified_age_seconds", "backup_exposure_seconds", "drill_last_rto_seconds", "drill_age_seconds"}
+    assert not names & figures
+    now = timezone.now()
+    then = now - timedelta(hours=3)
+    times = {"requested_at": then, "started_at": then, "taken_at": then, "verified_at": then}
+    base = Backup.objects.create(kind="full", status="verified", **times)
+    when = {"requested_at": then, "started_at": then, "ended_at": then, "instant": then}
+    Drill.objects.create(cause="weekly", status="passed", base=base, rto_seconds=41.5, **when)
+    Protection.objects.create(tier="A", safe_at=now - timedelta(seconds=70), noted_at=now)
+    assert value(client, "backup_last_verified_age_seconds") == pytest.approx(10800, abs=30)
+    assert value(client, "drill_age_seconds") == pytest.approx(10800, abs=30)
+    assert value(client, "drill_last_rto_seconds") == 41.5
+    assert value(client, "backup_exposure_seconds") == pytest.approx(70, abs=30)
+    Protection.objects.update(noted_at=now - timedelta(minutes=2))
+    assert value(client, "backup_exposure_seconds") is None, "nobody has looked since"
+    Protection.objects.update(tier="C")
+    assert value(client, "backup_exposure_seconds") is None
+    Backup.objects.create(kind="dump", status="taken", requested_at=then, started_at=then, taken_at=then)
+    assert value(client, "backup_exposure_seconds") == pytest.approx(10800, abs=30)
+
+
+def test_the_log_that_waits_for_its_receiver_is_told(client: Client) -> None:
+    assert value(client, "wal_behind_bytes") is None
+    wal.ensure_slot()
+    try:
+        assert (value(client, "wal_behind_bytes") or 0) >= 0
+        assert value(client, "wal_behind_bytes") is not None
+    finally:
+        wal.drop_slot()
 
 
 def test_shares_lie_between_nothing_and_all(client: Client) -> None:
