@@ -16,7 +16,18 @@ import structlog
 from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 from django.utils import timezone
 
-from operations import backup_keys, backup_schedule, backups, postgres, retention, tiers, verification, wal
+from operations import (
+    backup_keys,
+    backup_schedule,
+    backups,
+    offsite_backups,
+    offsite_log,
+    postgres,
+    retention,
+    tiers,
+    verification,
+    wal,
+)
 from operations.models import Backup, Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -31,15 +42,20 @@ class Operator:
     def __init__(self) -> None:
         self.stopping = threading.Event()
         self.last_hourly = -HOUR
+        self.log_copies = offsite_log.LogCopies()
         self.failed_before: dict[str, float] = {}
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         jobs = threading.Thread(target=self._until_stopped, args=(self.work,), name="backups")
-        jobs.start()
+        # Apart from the backups and from one another: a long copy must not keep the log from leaving.
+        copying = [threading.Thread(target=self._until_stopped, args=(each,)) for each in (self.copy_log, self.copy_backups)]
+        for thread in (jobs, *copying):
+            thread.start()
         self._until_stopped(self.receive)
-        jobs.join(timeout=30)
+        for thread in (jobs, *copying):
+            thread.join(timeout=30)
 
     def _until_stopped(self, step: Callable[[], None]) -> None:
         while not self.stopping.is_set():
@@ -68,6 +84,12 @@ class Operator:
         if not self.stopping.is_set():
             log.warning("the receiver of the log ended; it is started again")
             self.stopping.wait(PAUSE_SECONDS)
+
+    def copy_log(self) -> None:
+        self.log_copies.round(now=timezone.now())
+
+    def copy_backups(self) -> None:
+        offsite_backups.round_of(now=timezone.now())
 
     def work(self) -> None:
         """The next backup that was asked for; each hour what is due, late or old."""

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jeevo import environment
-from jeevo.environment import ROOT, Environment, EnvironmentProblem, read
+from jeevo.environment import ROOT, Environment, EnvironmentProblem, Offsite, read
 
 FIELD_KEY = "A" * 43 + "="
 LIVE = {
@@ -99,6 +99,10 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("INCIDENT_CONTACT", "incidents@jeevo.example", "incident_contact", "incidents@jeevo.example"),
     ("SUBSCRIBER_NETWORKS", "10.0.0.0/8, 127.0.0.0/8", "subscriber_networks", ("10.0.0.0/8", "127.0.0.0/8")),
     ("OUTSIDE_PING_URL", "https://ping.example/1", "outside_ping_url", "https://ping.example/1"),
+    ("OFFSITE_URL", "s3://backups/jeevo/", "offsite", Offsite("s3://backups/jeevo")),
+    ("OFFSITE_URL", "file:///mnt/backups", "offsite", Offsite("file:///mnt/backups")),
+    ("OFFSITE_ENDPOINT", "https://s3.example/", "offsite", Offsite("", "https://s3.example")),
+    ("OFFSITE_REGION", "ap-south-1", "offsite", Offsite("", region="ap-south-1")),
     ("JEEVO_RELEASE", "1.4.2", "release", "1.4.2"),
     ("FIELD_KEYS", f"{FIELD_KEY},{'B' * 43}=", "field_keys", (FIELD_KEY, "B" * 43 + "=")),
 ]
@@ -134,6 +138,10 @@ BAD: list[tuple[str, str, str]] = [
     ("EMAIL_URL", "mail-xyz.example", "smtp://"),
     ("SUBSCRIBER_NETWORKS", "10.0.0.0/99xyz", "10.20.0.0/16"),
     ("OUTSIDE_PING_URL", "ftp-xyz", "http://"),
+    ("OFFSITE_URL", "/mnt/xyz", "s3://bucket/prefix"),
+    ("OFFSITE_ENDPOINT", "s3-xyz", "http://"),
+    ("OFFSITE_ACCESS_KEY", "only-xyz", "must be set too"),
+    ("OFFSITE_SECRET_KEY", "only-xyz", "must be set too"),
     ("WEB_PORT", "70000", "lie from 1 to 65535"),
     ("SANDBOX_PORT", "-41", "lie from 1"),
     ("WEB_THREADS", "2.75", "whole number"),
