@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
@@ -53,6 +54,12 @@ def rotate() -> str:
     fresh = pyrage.x25519.Identity.generate()
     _write(f"{fresh}\n{known}")
     return str(fresh.to_public())
+
+
+def install(lines: Sequence[str]) -> None:
+    """Keys of a recovery kit, in front of those that are here."""
+    known = path().read_text().splitlines() if path().exists() else []
+    _write("".join(f"{line}\n" for line in dict.fromkeys([*lines, *known])))
 
 
 def _make() -> None:

@@ -20,6 +20,7 @@ from operations import (
     backup_keys,
     backup_schedule,
     backups,
+    first_backup,
     offsite_backups,
     offsite_log,
     postgres,
@@ -98,7 +99,9 @@ class Operator:
             backups.fail_silent(now=timezone.now())
             backup_schedule.ask_for_missed(now=timezone.now())
             retention.expire(now=timezone.now())
-        due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
+        due = first_backup.owed(now=timezone.now())
+        if due is None and not first_backup.is_owed():
+            due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
 
