@@ -21,9 +21,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from jeevo.environment import Offsite
-from operations import contents, kit_keys, offsite, offsite_reading, postgres, sealed, verification
+from operations import contents, kit_keys, lost_files, offsite, offsite_reading, postgres, sealed, verification
 from operations.first_backup import owe
 from operations.models import Backup
+from operations.phrases import count
 from operations.recovery_kit import Kit
 
 Report = Callable[[str], None]
@@ -73,7 +74,7 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
     told("The keys of the kit are in their place.")
     place = offsite_reading.place_of(wanted.source, system=wanted.kit.system)
     found, damaged = offsite_reading.manifests(place)
-    told(f"{len(found)} base backups lie outside." + (f" {len(damaged)} cannot be read." if damaged else ""))
+    told(f"{count(len(found), 'backup lies', 'backups lie')} outside." + (f" {len(damaged)} cannot be read." if damaged else ""))
     candidates = offsite_reading.bases(found, until=wanted.to)
     if not candidates:
         raise NotRecovered(_none(offsite_reading.bases(found, until=None)))
@@ -82,6 +83,7 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
         base, cluster = _built(place, candidates, scratch, told)
         log = _log(place, scratch, base, wanted, told)
         rows, last = _recovered(cluster, log, base, wanted, told)
+        told(lost_files.bring_back(place, offsite_reading.files(found, until=wanted.to), scratch))
         _put_in_place(cluster, wanted, now=now)
     owe(now=now)
     told("The data directory is in its place; the service will take a full backup first.")

@@ -21,9 +21,10 @@ from django.utils.dateparse import parse_datetime
 from jeevo.environment import Offsite
 from operations import backups, offsite, offsite_backups, offsite_log, sealed, wal
 from operations.models import Backup
+from operations.models.backups import BASE_KINDS
 
 Manifests = dict[str, dict[str, Any]]
-BASES = ("full", "incremental")
+READ = (*BASE_KINDS, Backup.Kind.CONFIGURATION)
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ def place_of(where: Offsite, *, system: str) -> offsite.Place:
 
 
 def manifests(place: offsite.Place) -> tuple[Manifests, list[str]]:
-    """Those of whole base backups by key, and the keys of those that cannot be read."""
+    """Those of whole base backups and of settings and files by key, and the keys of those that cannot be read."""
     found, damaged = Manifests(), list[str]()
     for key in offsite.names(place, offsite_backups.FOLDER)[0]:
         into = io.BytesIO()
         try:
             offsite.fetch(place, f"{offsite_backups.FOLDER}/{key}/{backups.MANIFEST}", into)
             manifest = json.loads(into.getvalue())
-            if manifest["format"] == backups.FORMAT and manifest["kind"] in BASES and UUID(manifest["key"]) == UUID(key):
+            if manifest["format"] == backups.FORMAT and manifest["kind"] in READ and UUID(manifest["key"]) == UUID(key):
                 found[key] = manifest
         except (offsite.NotOffsite, ValueError, KeyError, TypeError):
             damaged.append(key)
@@ -64,6 +65,15 @@ def manifests(place: offsite.Place) -> tuple[Manifests, list[str]]:
 
 def bases(found: Manifests, *, until: datetime | None) -> list[Backup]:
     """Base backups that were complete by then and whose chain is there, the newest first; rows that are in no database."""
+    return [row for row in _complete(found, until=until) if row.kind in BASE_KINDS]
+
+
+def files(found: Manifests, *, until: datetime | None) -> list[Backup]:
+    """Settings and files as they were kept by then, the newest first."""
+    return [row for row in _complete(found, until=until) if row.kind == Backup.Kind.CONFIGURATION]
+
+
+def _complete(found: Manifests, *, until: datetime | None) -> list[Backup]:
     rows = []
     for key, manifest in found.items():
         finished = parse_datetime(str(manifest["finished_at"]))

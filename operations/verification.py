@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 import structlog
 from django.utils import timezone
 
-from operations import backup_keys, backups, contents, postgres, sealed
+from operations import backup_keys, backups, contents, kept_files, postgres, sealed
 from operations.models import Backup
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ def verify(backup: Backup, *, now: datetime) -> Verified:
     """Restore it and compare; the row becomes `verified`, or `failed` with the reason, and NotGood is raised."""
     began = timezone.now()
     try:
-        tables = _dump(backup) if backup.kind == Backup.Kind.DUMP else _base(backup)
+        tables = _VERIFIERS.get(backup.kind, _base)(backup)
     except (NotGood, sealed.Damaged, postgres.ToolProblem, backup_keys.KeyProblem) as error:
         Backup.objects.filter(pk=backup.pk).update(
             status=Backup.Status.FAILED, step="verifying", reason=str(error)[:300], ended_at=timezone.now()
@@ -101,6 +101,26 @@ def _base(backup: Backup) -> contents.Counts:
             found = contents.counted(one, deep=False)
     _compare(contents.between(manifest["before"], manifest["after"], found))
     return found
+
+
+def _configuration(backup: Backup) -> contents.Counts:
+    with postgres.scratch(f"verify-{backup.pk}") as place:
+        return {"files": {"rows": unpack_files(backup, place)}}
+
+
+def unpack_files(backup: Backup, place: Path) -> int:
+    """Settings and files into `unpacked` in this folder, every one compared with its hash; how many."""
+    entry = sealed.Sealed(**backups.read_manifest(backup.pk)["files"][0])
+    plain = place / "configuration.tar"
+    with plain.open("wb") as file:
+        sealed.read(backups.place(backup) / entry.name, file, expected=entry)
+    try:
+        return kept_files.check(plain, place / "unpacked")
+    except kept_files.NotKept as problem:
+        raise NotGood(str(problem)) from problem
+
+
+_VERIFIERS = {Backup.Kind.DUMP: _dump, Backup.Kind.CONFIGURATION: _configuration}
 
 
 def materialise(backup: Backup, place: Path) -> Path:

@@ -14,12 +14,17 @@ from django.db.models import Q
 from jeevo.ids import new_id
 
 KEPT_STATES = ("taken", "verified")
+BASE_KINDS = ("full", "incremental")
 
 
 class BackupQuerySet(models.QuerySet["Backup"]):
     def kept(self) -> BackupQuerySet:
         """Those whose files should be there."""
         return self.filter(status__in=KEPT_STATES)
+
+    def bases(self) -> BackupQuerySet:
+        """Whole or part of a data directory, on which the log can be replayed."""
+        return self.filter(kind__in=BASE_KINDS)
 
 
 class Backup(models.Model):

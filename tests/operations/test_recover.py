@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import time
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings as now_set
 from django.contrib.auth.models import Group
-from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -28,12 +26,10 @@ from operations import (
     offsite,
     offsite_backups,
     offsite_log,
-    offsite_reading,
     postgres,
     recovery_kit,
     wal,
 )
-from operations.models import Backup
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,13 +61,13 @@ def world(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.Mo
     settings.STORAGES = settings.STORAGES | {"offsite": Offsite(mnt.as_uri()).storage}
     monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
     monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
-    target = postgres.home().folder / f"recovered-{time.time_ns()}"
+    target = postgres.home().make(f"recovered-{time.time_ns()}") / "postgres"
     monkeypatch.setattr(postgres, "own_cluster", lambda: target)
     backup_keys.recipient()
     kit = recovery_kit.opened(recovery_kit.make(WORDS, now=timezone.now()), WORDS)
     yield World(mnt, target, kit)
     wal.drop_slot()
-    for each in (wal.folder(), *postgres.home().folder.glob("recovered-*")):
+    for each in (wal.folder(), target.parent):
         shutil.rmtree(each, ignore_errors=True)
 
 
