@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.urls import reverse
 
+from operations import site
 from operations.models import Incident
 
 
 def of_console() -> str:
-    return base() + reverse("admin:index")
+    return site.address(reverse("admin:index"))
 
 
 def of_incident(incident: Incident) -> str:
     return f"{of_console()}operations/incidents/{incident.number}/"
-
-
-def base() -> str:
-    """As people reach it from outside; on one machine, its own address."""
-    environment = settings.ENVIRONMENT
-    return environment.public_url or f"http://{environment.host}:{environment.web_port}"

@@ -15,7 +15,7 @@ from django.db import DatabaseError
 from django.db.models import Sum
 from health_check.base import HealthCheck, HealthCheckResult
 
-from operations import health, lanes
+from operations import health, lanes, targets
 from operations.models import Backup, ChecklistItem, Heartbeat, MaintenanceWindow, Notice, OnCallContact, Rollup
 from operations.phrases import count, lasted
 from operations.window_notices import AHEAD, SLACK
@@ -93,15 +93,16 @@ def health_is_green(window: MaintenanceWindow, now: datetime) -> Result:
     made = [make() for make in health.HealthView.checks]
     found = asyncio.run(_ask(made))
     summary = health.summary({check.name: result for check, result in zip(made, found, strict=True)})
-    parts = {name: str(part["status"]) for name, part in summary["components"].items()}
+    parts = {SAID.get(name, name): str(part["status"]) for name, part in summary["components"].items()}
     if window.pauses_answering:
         parts.pop("queue", None)  # messages wait because of the window itself
     unwell = [f"{name} is {status}" for name, status in parts.items() if status in BAD]
-    return failed(f"Not well: {', '.join(unwell)}.") if unwell else done(f"{', '.join(parts).capitalize()} are well.")
+    return failed(f"Not well: {', '.join(unwell)}.") if unwell else done(f"Well: {', '.join(parts)}.")
 
 
+SAID = {"rag_system": "knowledge base", "redis": "Redis"}
 # Words of a part that is not as it should be.
-BAD = {"unreachable", "empty", "late", "stopped", "stale", "degraded", "unhealthy"}
+BAD = {"silent", "unreachable", "empty", "late", "stopped", "stale", "degraded", "unhealthy"}
 
 
 async def _ask(made: Sequence[HealthCheck]) -> list[HealthCheckResult]:
@@ -128,10 +129,22 @@ def errors_are_few(window: MaintenanceWindow, now: datetime) -> Result:
     minutes = Rollup.objects.filter(period=Rollup.Period.MINUTE, at__gte=window.started_at.replace(second=0, microsecond=0))
     if not minutes.exists():
         return unknown("No figures of the time since the start are there yet. Look at the log and tick it by hand.")
-    number = minutes.filter(name__startswith="errors:").aggregate(sum=Sum("count"))["sum"] or 0
+    number = minutes.filter(name__regex=r"^(errors:|errors_at\{)").aggregate(sum=Sum("count"))["sum"] or 0
     if number:
         return failed(f"{count(number, 'error has', 'errors have')} been logged since {window.started_at:%H:%M} UTC.")
     return done(f"No error has been logged since {window.started_at:%H:%M} UTC.")
+
+
+def targets_are_met(window: MaintenanceWindow, now: datetime) -> Result:
+    """The targets that people are paged for, over the last hour."""
+    kept = targets.paging(now)
+    missed = [each.target.title for each in kept if each.state == "breached"]
+    if missed:
+        return failed(f"Not met in the last hour: {', '.join(missed)}.")
+    known = [each for each in kept if each.state != "unknown"]
+    if not known:
+        return unknown("Nothing was measured in the last hour. Look at the targets and tick it by hand.")
+    return done(f"In the last hour {count(len(known), 'target was', 'targets were')} measured, and none was missed.")
 
 
 def _notice(window: MaintenanceWindow, event: str) -> Notice | None:
@@ -151,4 +164,5 @@ CHECKS: dict[str, Check] = {
     "health": health_is_green,
     "services": services_run,
     "errors": errors_are_few,
+    "targets": targets_are_met,
 }

@@ -16,12 +16,14 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils import timezone
 
-from operations import figures, plot, public_maintenance, second_factor, targets, verdict
+from operations import figures, live_incidents, plot, public_maintenance, second_factor, targets, verdict
 from operations.pages import LOOK, account, catalogue
 from operations.pages import second_factor as second_factor_pages
 
 # What people come for first; anything else follows by name.
 NAMES = {"auth": "Staff", "django_celery_beat": "Timers", "axes": "Signing in"}
+# Incidents of this severity or worse are said on top of every page.
+GRAVE = 2
 ORDER = ["conversations", "knowledge", "operations", "auth"]
 
 
@@ -52,11 +54,17 @@ class ConsoleSite(AdminSite):
         return super().index(request, {**home(request), **(extra_context or {})})
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        # Not to somebody who still owes the second factor.
+        inside = self.has_permission(request)
+        live = live_incidents.seen_everywhere(request) if inside else []
         return {
             **super().each_context(request),
             "sandbox": not settings.LIVE,
             "second_factor_off": second_factor.is_off(),
             "operations": catalogue.menu(request),
+            "live_incidents": live,
+            "grave_incidents": [incident for incident in live if incident.severity <= GRAVE],
+            "may_declare": inside and live_incidents.may_declare(request),
         }
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
@@ -74,12 +82,16 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     hours = plot.messages_by_hour(now)
     tiles = [_for_reader(figure(now), request) for figure in figures.FIGURES]
+    live, may_see = live_incidents.found(now), request.user.has_perm(live_incidents.VIEW)
+    grave = live_incidents.tiles(live, may_see=may_see)
+    paging = targets.paging(now) if request.user.has_perm(LOOK) else []
     return {
         "now": now,
-        "verdict": verdict.verdict(tiles, quiet=not hours.total),
+        "verdict": verdict.verdict([*grave, *tiles, *targets.tiles(paging)], quiet=not hours.total),
+        "live_now": live if may_see else None,
         "tiles": tiles,
         "plot": hours,
-        "paging": targets.paging(now) if request.user.has_perm(LOOK) else [],
+        "paging": paging,
         "maintenance": public_maintenance.for_home(),
     }
 

@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 
 from operations import absence, signals
-from operations.detectors import Detector, Signal, answers, machine, people, sending
+from operations.detectors import Detector, Signal, answers, budget, machine, people, sending
 from operations.models import Incident, Sighting, TimelineEntry
 from operations.watcher import Watch
 
@@ -29,6 +29,7 @@ ALL: tuple[Detector, ...] = (
     Detector("send_failures", sending.send_failures, "send-failures", every=30, clear=15 * MINUTE),
     Detector("model_fallback", answers.model_fallback, "fallback-rate", every=60, clear=15 * MINUTE),
     Detector("low_confidence", answers.low_confidence, "low-confidence", every=60, lasting=15 * MINUTE, clear=30 * MINUTE),
+    Detector("error_budget", budget.error_budget, "high-error-rate", every=60, clear=30 * MINUTE),
     Detector("disk_filling", machine.disk_filling, "disk", every=60, lasting=MINUTE),
     Detector("watcher_late", machine.watcher_late, "watcher-dead", lasting=MINUTE),
     Detector(absence.KIND, absence.never, "jeevo-down"),

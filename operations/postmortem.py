@@ -131,7 +131,8 @@ def _lines(items: Iterable[FollowUp]) -> Iterator[str]:
 
 
 def _clock(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
+    # Written with the month's name: digits alone look like a phone number and would be masked.
+    return f"{at:%d %b %Y, %H:%M} UTC"
 
 
 def minutes(length: timedelta) -> str:

@@ -17,7 +17,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Min, Prefetch, Q
 
 from conversations.models import InboundMessage
-from operations import public_maintenance
+from operations import pauses, public_maintenance
 from operations.models import LIVE_STATES, Incident, TimelineEntry
 
 State = Literal["working", "limited", "not_answering"]
@@ -91,7 +91,7 @@ class Status:
 def gather(now: datetime) -> Status:
     rows = _rows(now)
     worst = min((row.severity for row in rows if row.is_live), default=9)
-    state, reason = _state(worst, slow=_somebody_waits(now))
+    state, reason = _state(worst, paused=pauses.answers_wait(), slow=_somebody_waits(now))
     return _status(
         state,
         reason,
@@ -165,11 +165,13 @@ def _somebody_waits(now: datetime) -> bool:
     return bool(oldest and now - oldest > SLOW)
 
 
-def _state(worst: int, *, slow: bool) -> tuple[State, str]:
+def _state(worst: int, *, paused: bool, slow: bool) -> tuple[State, str]:
     if worst == 1:
         return "not_answering", "Messages are kept and answered later."
     if worst < 4:
         return "limited", "What is affected stands below."
+    if paused:
+        return "limited", "Maintenance is in progress. Messages are kept and answered later; emergencies are answered at once."
     if slow:
         return "limited", "Some answers take longer than ten minutes. Messages are kept and answered."
     return "working", "Questions are answered as usual."

@@ -43,6 +43,14 @@ def read(name: str) -> Runbook | None:
     return Runbook(name, heading.removeprefix("#").strip(), _rendered(rest))
 
 
+def address(named: str) -> str:
+    """Where to read what an alert or a detector names, as `docs/runbooks/disk.md` or a full address; nothing when neither."""
+    if named.startswith("https://"):
+        return named
+    name = named.removeprefix(f"{FOLDER}/").removesuffix(".md")
+    return reverse("admin:troubleshooting_runbook", args=[name]) if _NAME.fullmatch(name) and name in names() else ""
+
+
 def titles() -> list[tuple[str, str]]:
     return [(name, book.title) for name in names() if (book := read(name))]
 

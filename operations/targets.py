@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
+
 from operations import history
-from operations.figures import State
+from operations.figures import State, Tile
 from operations.history import Slot, Window
-from operations.target_kinds import Latest, Share, Target, Unit, counted
+from operations.target_kinds import Latest, Mean, Share, Target, Unit, counted
 from operations.target_list import ALL
 
 AT_RISK = 0.8
+# Fewer than these say more about the one slow answer than about the service.
+ENOUGH_EVENTS = 20
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Kept:
     window: Window
     value: float | None
     known_minutes: int
+    # How many events it is made of, where it is made of events.
+    events: int = 0
 
     @property
     def state(self) -> State:
@@ -78,7 +84,26 @@ def look(window: Window, *, now: datetime, targets: Sequence[Target] = ALL) -> L
 
 
 def over(target: Target, seen: Look) -> Kept:
-    return Kept(target, seen.window, value_of(target, seen.slots, seen.whole), seen.whole.known)
+    return Kept(target, seen.window, value_of(target, seen.slots, seen.whole), seen.whole.known, _events(target, seen))
+
+
+def _events(target: Target, seen: Look) -> int:
+    wanted = target.figure.whole if isinstance(target.figure, Share) else target.figure.names
+    return counted(seen.whole.sums, wanted)
+
+
+def tiles(kept: Sequence[Kept]) -> list[Tile]:
+    """Those that are breached, as reasons for the verdict on the service: it works, and something needs a look."""
+    broken = [each for each in kept if each.state == "breached"]
+    return [_tile(each) for each in broken if isinstance(each.target.figure, Mean) or each.events >= ENOUGH_EVENTS]
+
+
+def _tile(kept: Kept) -> Tile:
+    bound = "less" if kept.target.comparison == "below" else "more"
+    limit = said(kept.target.limit, kept.target.unit)
+    text = f"{kept.figure} over the last hour, and should be {bound} than {limit}."
+    href = reverse("admin:operations_targets")
+    return Tile(kept.target.title, kept.figure, "", text, "at_risk", href=href, link="Targets")
 
 
 def value_of(target: Target, slots: Sequence[Slot], whole: Slot) -> float | None:

@@ -13,6 +13,7 @@ from conversations import handover
 from conversations.models import Answer, Contact, Handover, HoldingNotice, InboundMessage
 from operations.detectors import CRITICAL, HIGH, Signal
 from operations.figures import RED_FLAG_WAIT
+from operations.models import Pause
 from operations.phrases import count, lasted
 
 UNSEEN = timedelta(minutes=1)
@@ -55,6 +56,8 @@ def dispatcher_silent(now: datetime) -> list[Signal]:
 
 def workers_silent(now: datetime) -> list[Signal]:
     """People are handed out, no worker has one of them, and for two minutes no answer came."""
+    if _answers_wait_by_intention(now):
+        return []
     due = Q(retry_at__isnull=True) | Q(retry_at__lte=now - SILENT)
     late = InboundMessage.objects.filter(_WAITING, due, contact__isnull=False, received_at__lte=now - SILENT)
     oldest = late.aggregate(oldest=Min("received_at"))["oldest"]
@@ -79,4 +82,6 @@ def red_flag_waiting(now: datetime) -> list[Signal]:
 
 def _answers_wait_by_intention(now: datetime) -> bool:
     """And for a while after, in which what was held back is answered."""
-    return HoldingNotice.objects.filter(starts_at__lte=now, ends_at__gt=now - STUCK).exists()
+    held = HoldingNotice.objects.filter(holds=True, starts_at__lte=now, ends_at__gt=now - STUCK)
+    drained = Pause.objects.filter(kind=Pause.Kind.DRAIN, ended_at__isnull=True, until__gt=now)
+    return held.exists() or drained.exists()

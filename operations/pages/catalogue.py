@@ -10,10 +10,22 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path, reverse
 
-from operations.pages import Page, Place, preflight, roles, targets, troubleshooting, troubleshooting_acts
+from operations.pages import (
+    Page,
+    Place,
+    incident_numbers,
+    preflight,
+    response,
+    roles,
+    targets,
+    troubleshooting,
+    troubleshooting_acts,
+)
 
 ALL: tuple[Page, ...] = (
     *targets.PAGES,
+    *response.PAGES,
+    *incident_numbers.PAGES,
     *troubleshooting.PAGES,
     *troubleshooting_acts.PAGES,
     *preflight.PAGES,

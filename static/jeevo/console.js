@@ -35,6 +35,7 @@ function live(region) {
     const follow = region.hasAttribute("data-follow") && atEnd();
     region.innerHTML = html;
     restore(region, state);
+    region.dispatchEvent(new CustomEvent("refreshed"));
     if (follow) toEnd();
   }
 
@@ -95,13 +96,14 @@ function enable(form, on) {
   form.querySelectorAll("button").forEach((button) => { button.disabled = !on; });
 }
 
-document.querySelectorAll("form[data-once]").forEach((form) => {
-  form.addEventListener("submit", (event) => {
-    if (form.hasAttribute("data-sent")) return event.preventDefault();
-    form.toggleAttribute("data-sent", true);
-    // A button that is disabled now would not be sent, and with it which of two buttons was pressed.
-    return window.setTimeout(() => enable(form, false));
-  });
+// On the document: a form in a part that was refreshed is another element than the one that was there at first.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!form.matches("form[data-once]")) return undefined;
+  if (form.hasAttribute("data-sent")) return event.preventDefault();
+  form.toggleAttribute("data-sent", true);
+  // A button that is disabled now would not be sent, and with it which of two buttons was pressed.
+  return window.setTimeout(() => enable(form, false));
 });
 // A page that comes back from the browser's cache may be used again.
 window.addEventListener("pageshow", (event) => {

@@ -6,16 +6,18 @@ import os
 from datetime import timedelta
 from pathlib import Path
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files import File
 from django.utils import timezone
 
 from knowledge import importing, reindexing, review
 from knowledge.import_fields import Defaults
 from knowledge.models import Document, GoldenQuestion
+from operations import incidents
+from operations.models import OnCallContact, Subscriber, Timer
 from tests.browser import guidelines
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 def accounts(roles: dict[str, str]) -> None:
@@ -47,3 +49,30 @@ def _bring(folder: Path, *, by: User) -> None:
     for path in (guidelines.thermometer(folder).file, guidelines.scan(folder)):
         with path.open("rb") as content:
             importing.add_file(batch, name=path.name, content=File(content))
+
+
+def on_duty(*names: str) -> None:
+    """Staff who run incidents, somebody to call, and somebody who has subscribed."""
+    wanted = ("view_incident", "run_incident", "view_followup", "view_oncallcontact")
+    for name in names:
+        accounts({name: ""})
+        granted = Permission.objects.filter(content_type__app_label="operations", codename__in=wanted)
+        User.objects.get(username=name).user_permissions.set(granted)
+    OnCallContact.objects.get_or_create(position=1, defaults={"name": "Night desk", "email": "night@example.org"})
+    address = {"channel": "email", "address": "clinic@example.org", "least_severity": 4}
+    Subscriber.objects.get_or_create(name="District clinic", defaults=address)
+
+
+def a_late_incident(title: str, *, by: str) -> None:
+    """Acknowledged in time; a commander is overdue, mitigation nearly, and the next update has some minutes left."""
+    now, person = timezone.now(), User.objects.get(username=by)
+    began = now - 17 * MINUTE
+    incident = incidents.declare(title, severity=2, now=began, by=person, affected="about 15 % of messages")[0]
+    incidents.acknowledge(incident, by=person, now=began + 2 * MINUTE)
+    incidents.update(incident, "We look into it.", by=person, now=now - 8 * MINUTE)
+
+
+def the_update_is_late(title: str) -> None:
+    """As if its minutes had gone."""
+    update = Timer.objects.filter(incident__title=title, kind=Timer.Kind.UPDATE, met_at=None)
+    update.update(due_at=timezone.now())

@@ -93,7 +93,8 @@ def test_all_parts_of_the_service_are_asked_and_messages_that_wait_for_the_windo
     window = a_running_window()
     item = ran(window, "health")
     assert item.state == "failed"
-    assert item.result == "Not well: rag_system is empty."
+    assert "knowledge base is empty" in item.result
+    assert "queue" not in item.result
 
 
 def test_a_part_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,3 +136,20 @@ def test_a_notice_that_came_late_is_not_what_the_line_asks_for() -> None:
     window_watch.look(NOW)
     item = line(window, "told_ahead")
     assert (item.state, item.result) == ("failed", "Said 10 hours before the start, to nobody: there are no subscribers.")
+
+
+def test_a_part_of_the_errors_counted_by_place_counts_too() -> None:
+    window = a_running_window()
+    Rollup.objects.create(period="minute", name="errors_at{error=KeyError,place=answering}", at=NOW + MINUTE, count=2)
+    assert ran(window, "errors").result == "2 errors have been logged since 02:00 UTC."
+
+
+def test_figures_that_nobody_measured_are_unknown_and_a_missed_target_is_named() -> None:
+    window = a_running_window()
+    assert ran(window, "targets").state == "unknown"
+    disk = Rollup.objects.create(
+        period="minute", name="machine_disk_used_ratio", at=NOW - MINUTE, count=1, total=0.99, largest=0.99
+    )
+    assert ran(window, "targets").result == "Not met in the last hour: Disk."
+    Rollup.objects.filter(pk=disk.pk).update(total=0.2, largest=0.2)
+    assert ran(window, "targets").result == "In the last hour 1 target was measured, and none was missed."

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
+from jeevo.environment import ROOT
 from operations import alert_intake, detection, due, incidents, watches
 from operations.detectors import Detector, Signal
 from operations.models import Incident, Notice, OnCallContact, Sighting
@@ -184,6 +185,12 @@ def test_each_detector_is_a_watch_of_its_own() -> None:
     names = [watch.name for watch in watches.ALL]
     assert {f"detector {each.name}" for each in detection.ALL} <= set(names)
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("detector", detection.ALL, ids=lambda each: each.name)
+def test_each_detector_has_a_runbook_and_a_row_in_the_docs(detector: Detector) -> None:
+    assert (ROOT / "docs" / "runbooks" / f"{detector.runbook}.md").exists()
+    assert f"| `{detector.name}` |" in (ROOT / "docs" / "incidents.md").read_text()
 
 
 def test_what_a_detector_and_alertmanager_both_see_is_one_incident_and_both_must_agree_that_it_is_over() -> None:

@@ -295,7 +295,7 @@ def test_messages_that_wait_on_purpose_are_not_an_alarm(operator: Client) -> Non
     pauses.begin(now=now())
     home = words(operator.get("/admin/"))
     assert "They wait on purpose, for maintenance." in home
-    assert "Jeevo needs you now" not in home
+    assert "waited longer than a minute" not in home
 
 
 @pytest.mark.parametrize(("hours", "length"), [("0", 1), ("900", 24), ("some", 2)])

@@ -23,7 +23,7 @@ ALERTS = {
     *("slow-answers", "slow-webhook", "slow-search", "slow-database", "high-error-rate", "database-errors", "timeouts"),
     *("provider-limits", "memory", "processor", "disk", "connections", "low-confidence", "missing-citations"),
     *("stale-knowledge", "watcher-dead", "stuck-messages", "jeevo-down", "send-failures", "token-refused", "red-flags"),
-    "fallback-rate",
+    *("fallback-rate", "dispatcher-silent", "workers-silent", "timers-silent"),
 }
 PARTS = [
     "What it means",
@@ -135,6 +135,20 @@ def test_every_runbook_and_every_page_it_names_opens(client: Client) -> None:
     addresses = {href for path in ALL for _, href in links(path) if href.startswith("/")}
     answers = {href: client.get(href).status_code for href in addresses}
     assert set(answers.values()) == {200}, answers
+
+
+@pytest.mark.parametrize(
+    ("named", "address"),
+    [
+        ("docs/runbooks/disk.md", "/admin/operations/troubleshooting/runbooks/disk/"),
+        ("https://wiki.example.org/disk", "https://wiki.example.org/disk"),
+        ("docs/runbooks/no-such-book.md", ""),
+        ("javascript:alert(1)", ""),
+        ("", ""),
+    ],
+)
+def test_what_an_alert_names_leads_to_its_page_or_nowhere(named: str, address: str) -> None:
+    assert runbooks.address(named) == address
 
 
 def test_html_in_a_runbook_is_shown_and_not_obeyed() -> None:

@@ -20,11 +20,12 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from operations import incidents, public_status, status_page
+from operations import incidents, pauses, public_status, status_page
 from operations.models import Incident
 from operations.status_page import StatusPage
 from tests import factories
 from tests.fixtures import ChangeEnvironment
+from tests.operations import windows_of
 
 NOW = timezone.now().replace(microsecond=0)
 MINUTE = timedelta(minutes=1)
@@ -126,6 +127,18 @@ def test_what_is_over_is_kept_for_ninety_days(folder: Path, staff: User) -> None
     assert "It is over." in page
     assert "is working." in page
     assert not any(text in page for text in ("Old story", "A mistake", "Turning it off", "Going on now"))
+
+
+def test_maintenance_is_told_before_and_while_it_holds_answers_up(folder: Path, staff: User) -> None:
+    windows_of.a_window(title="New <disk>", starts_at=NOW + timedelta(days=1))
+    StatusPage().run(NOW)
+    assert "is working." in html(folder)
+    assert "Maintenance is planned for" in html(folder)
+    assert "New &lt;disk&gt;" in html(folder)
+    pauses.begin(now=NOW)
+    StatusPage().run(NOW)
+    assert "is working with limits" in html(folder)
+    assert "emergencies are answered at once" in html(folder)
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(9, "is working."), (11, "is working with limits")])

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from operations import history, rollups, target_list, target_plot, targets
 from operations.history import DAY, HOUR, MONTH
+from operations.models import Rollup
 from operations.rollups import MARK, Sum
 from operations.target_kinds import Share, Target, median
 from tests import factories
@@ -226,6 +227,21 @@ def test_the_page_is_for_those_who_may_look_at_the_machine(client: Client) -> No
     client.force_login(factories.staff())
     assert client.get(reverse("admin:operations_targets")).status_code == 403
     assert "Targets, last hour" not in client.get(reverse("admin:index")).content.decode()
+
+
+def slow(events: int) -> None:
+    measured(query_duration_seconds=Sum(count=events, total=8.0 * events, largest=9.0, buckets={"10.0": events}))
+
+
+def test_what_people_are_woken_for_is_a_reason_when_it_rests_on_more_than_a_few(asha: Client) -> None:
+    slow(targets.ENOUGH_EVENTS - 1)
+    assert targets.tiles(targets.paging(NOW)) == []
+    Rollup.objects.all().delete()
+    slow(targets.ENOUGH_EVENTS)
+    (tile,) = targets.tiles(targets.paging(NOW))
+    assert tile.state == "at_risk"
+    assert tile.said.endswith("over the last hour, and should be less than 3 s.")
+    assert asha.get(tile.href).status_code == 200
 
 
 def test_the_home_page_has_a_row_of_what_people_are_woken_for(asha: Client) -> None:

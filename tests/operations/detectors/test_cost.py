@@ -18,7 +18,7 @@ from tests.fixtures import ChangeEnvironment
 pytestmark = pytest.mark.django_db
 # Tables that grow without end.
 LARGE = {"conversations_inboundmessage", "conversations_outboundmessage", "conversations_answer"}
-MOST_STATEMENTS = 20
+MOST_STATEMENTS = 25
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,9 @@ import pytest
 
 from conversations import handover
 from conversations.models import Contact, Handover, HoldingNotice
+from operations import pauses
 from operations.detectors import Signal, people
+from operations.models import Pause
 from tests import factories
 from tests.factories import MINUTE, NOW, SECOND
 
@@ -50,6 +52,20 @@ def test_while_a_notice_is_in_force_answers_wait_and_emergencies_do_not(asha: Co
     factories.an_inbound(asha, status="received", triage_level="")
     assert edge(people.dispatcher_silent, MINUTE) == (0, 1)
     assert people.dispatcher_silent(NOW + 30 * MINUTE)[0].severity == 1
+
+
+def test_a_notice_that_only_announces_a_window_excuses_nobody(asha: Contact) -> None:
+    factories.an_inbound(asha)
+    HoldingNotice.objects.create(text="", starts_at=NOW, ends_at=NOW + 60 * MINUTE, holds=False, announced_from=NOW)
+    assert len(people.stuck_messages(NOW + 30 * MINUTE)) == 1
+    assert len(people.workers_silent(NOW + 30 * MINUTE)) == 1
+
+
+def test_while_work_is_drained_answers_wait_by_intention(asha: Contact) -> None:
+    factories.an_inbound(asha)
+    pauses.begin(now=NOW, until=NOW + 30 * MINUTE, by=factories.staff(), kind=Pause.Kind.DRAIN)
+    assert people.stuck_messages(NOW + 29 * MINUTE) == people.workers_silent(NOW + 29 * MINUTE) == []
+    assert len(people.workers_silent(NOW + 60 * MINUTE)) == 1
 
 
 def test_workers_are_silent_when_people_wait_and_nobody_has_one_of_them(asha: Contact) -> None:

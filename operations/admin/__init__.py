@@ -1,4 +1,4 @@
-"""What other packages put into the console and people should not find there, and what stands in its place."""
+"""Operations in the console, one module a noun; and what other packages put there that people should not find."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
 from operations import maintenance_admin, notice_admin, subscriber_admin
+from operations.admin import contacts, follow_ups, incidents
 from operations.people import FailedSignIns, PersonAdmin
 
 # Imported for the pages that they register.
-__all__ = ["maintenance_admin", "notice_admin", "subscriber_admin"]
+__all__ = ["contacts", "follow_ups", "incidents", "maintenance_admin", "notice_admin", "subscriber_admin"]
 
 # It shows every token in clear; `manage.py api_token` makes one, shows it once, and revokes it.
 admin.site.unregister(TokenProxy)
