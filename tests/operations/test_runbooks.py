@@ -23,7 +23,7 @@ ALERTS = {
     *("slow-answers", "slow-webhook", "slow-search", "slow-database", "high-error-rate", "database-errors", "timeouts"),
     *("provider-limits", "memory", "processor", "disk", "connections", "low-confidence", "missing-citations"),
     *("stale-knowledge", "watcher-dead", "stuck-messages", "jeevo-down", "send-failures", "token-refused", "red-flags"),
-    *("fallback-rate", "dispatcher-silent", "workers-silent", "timers-silent"),
+    *("fallback-rate", "dispatcher-silent", "workers-silent", "timers-silent", "lost-server"),
 }
 PARTS = [
     "What it means",
@@ -64,7 +64,7 @@ def test_the_index_lists_each_once_under_its_title() -> None:
 def test_a_runbook_has_every_part_in_the_same_order(path: Path) -> None:
     headings = re.findall(r"^## (.+)$", path.read_text(), re.MULTILINE)
     assert headings[: len(PARTS)] == PARTS
-    assert set(headings[len(PARTS) :]) <= {"See also"}
+    assert set(headings[len(PARTS) :]) <= {"See also", "Step by step"}
     assert re.search(r"Severity [1-4]", path.read_text())
 
 
