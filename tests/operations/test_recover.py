@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from django.conf import settings as now_set
 from django.contrib.auth.models import Group
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -22,14 +25,17 @@ from operations import (
     backup_keys,
     backups,
     first_backup,
+    kit_keys,
     lost_server,
     offsite,
     offsite_backups,
     offsite_log,
+    offsite_reading,
     postgres,
     recovery_kit,
     wal,
 )
+from operations.models import Backup
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,6 +126,14 @@ def groups(world: World) -> set[str]:
         return {str(row[0]) for row in one.execute("SELECT name FROM auth_group")}
 
 
+def backup_rows(world: World) -> dict[str, str]:
+    with (
+        postgres.started(world.target, major=postgres.server_major()) as server,
+        server.connect(str(connection.settings_dict["NAME"])) as one,
+    ):
+        return {str(key): str(status) for key, status in one.execute("SELECT id, status FROM operations_backup")}
+
+
 def flip(path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
@@ -131,7 +145,8 @@ def test_all_that_went_outside_comes_back_from_the_copies_and_the_kit_alone(worl
         caught_up()
         copied("full")
         Group.objects.create(name="after the full one")
-        copied("incremental")
+        copied("dump", "incremental")
+        backups.request("dump", now=timezone.now())
         Group.objects.create(name="in the log alone")
         copied()
     lose(world)
@@ -146,7 +161,11 @@ def test_all_that_went_outside_comes_back_from_the_copies_and_the_kit_alone(worl
     assert (now_set.ENVIRONMENT.keys / "database_password").read_text()
     assert not (world.target / "recovery.signal").exists()
     assert first_backup.is_owed()
-    # What is not here is said to be only outside, and what had been asked for is not made.
+    # The backup it came from is here, and its row says so; another, whose files are not, is only outside.
+    rows = backup_rows(world)
+    assert rows.pop(str(done.base.pk)) in ("taken", "verified")
+    assert rows.pop(str(done.base.parent_id)) in ("taken", "verified")
+    assert sorted(rows.values()) == ["cancelled", "expired"]
     assert Path(backups.folder() / str(done.base.pk)).is_dir()
     # The second time there is something in the way.
     with pytest.raises(lost_server.NotRecovered, match="--replace"):
@@ -213,3 +232,81 @@ def _finish_piece() -> None:
         # Only the server's account may end a piece of the log by name; a piece's worth of changes does it as well.
         cursor.execute("SELECT count(pg_logical_emit_message(false, 'jeevo', repeat('x', 100000))) FROM generate_series(1, 170)")
     caught_up()
+
+
+def test_with_the_kit_of_other_keys_nothing_is_put_in_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    with wal.received():
+        caught_up()
+        copied("full")
+    lose(world)
+    backup_keys.recipient()  # another one
+    strange = replace(world.kit, backup_keys=tuple(map(str, backup_keys.identities())))
+    wanted = lost_server.Wanted(None, world.source, strange)
+    said: list[str] = []
+    with pytest.raises(lost_server.NotRecovered, match="No base backup outside is whole"):
+        lost_server.recover(wanted, now=timezone.now(), report=said.append)
+    assert any("the key is not the one it was sealed with" in line for line in said)
+    assert not world.target.exists()
+    assert not first_backup.is_owed()
+
+
+def test_where_the_copies_of_several_servers_lie_the_kit_says_which(world: World) -> None:
+    for name in ("7000000000000000001", "7000000000000000002"):
+        (world.mnt / name / "backups").mkdir(parents=True)
+    with pytest.raises(offsite.NotOffsite, match="Copies of several servers"):
+        offsite_reading.place_of(world.source, system="7")
+    assert offsite_reading.place_of(world.source, system="7000000000000000002").root == "7000000000000000002"
+    with pytest.raises(lost_server.NotRecovered, match="No whole base backup lies outside"):
+        lost_server.recover(
+            lost_server.Wanted(None, world.source, replace(world.kit, system="7000000000000000002")),
+            now=timezone.now(),
+            report=lambda line: None,
+        )
+
+
+def test_keys_of_the_kit_go_where_they_belong_and_what_was_there_is_kept(world: World, environment: ChangeEnvironment) -> None:
+    keys: Path = now_set.ENVIRONMENT.keys
+    old, field = "an old one", now_set.ENVIRONMENT.field_keys[0]
+    (keys / "secret_key").write_text(old)
+    environment(secret_key=old, index_key="of .env", field_keys=(field,))
+    told = kit_keys.put_back(world.kit, now=datetime(2026, 3, 1, 9, 30, tzinfo=UTC))
+    assert (keys / "secret_key").read_text() == world.kit.settings["SECRET_KEY"]
+    assert stat.S_IMODE((keys / "secret_key").stat().st_mode) == 0o600
+    assert (keys / "secret_key.before-20260301093000").read_text() == old
+    # What .env names is a person's to change.
+    assert told == ("INDEX_KEY in .env is not that of the kit: put the kit's line there before the start.",)
+
+
+def test_a_full_backup_is_owed_until_one_was_taken(world: World) -> None:
+    now = timezone.now()
+    assert first_backup.owed(now=now) is None
+    first_backup.owe(now=now)
+    asked = first_backup.owed(now=now)
+    assert asked is not None
+    assert (asked.kind, first_backup.owed(now=now)) == ("full", asked)
+    Backup.objects.update(status="failed", reason="The disk was full.", started_at=now, ended_at=now)
+    assert first_backup.owed(now=now) is None
+    assert first_backup.is_owed()
+    again = first_backup.owed(now=now + 2 * first_backup.PAUSE)
+    assert again is not None
+    assert again != asked
+    Backup.objects.filter(pk=again.pk).update(status="taken", started_at=now, taken_at=now)
+    assert first_backup.owed(now=now + 3 * first_backup.PAUSE) is None
+    assert not first_backup.is_owed()
+
+
+def test_the_command_says_what_is_missing(world: World, tmp_path: Path, environment: ChangeEnvironment) -> None:
+    kit, words = tmp_path / "kit.age", tmp_path / "passphrase"
+    words.write_text(f"{WORDS}\n")
+    kit.write_bytes(recovery_kit.make(WORDS, now=timezone.now()))
+    given = {"kit": kit, "passphrase_file": words, "stdout": io.StringIO()}
+    with pytest.raises(CommandError, match="an instant with its zone"):
+        call_command("recover", to="yesterday", **given)
+    with pytest.raises(CommandError, match="There is no copy"):
+        call_command("recover", latest=True, source=str(tmp_path / "nothing"), **given)
+    environment(database_url="postgres://jeevo@db/jeevo")
+    with pytest.raises(CommandError, match="DATABASE_URL names a server of your own"):
+        call_command("recover", latest=True, **given)
+    words.write_text("another passphrase\n")
+    with pytest.raises(CommandError, match="does not open"):
+        call_command("recover", latest=True, **given)
