@@ -215,7 +215,7 @@ def _configuration(backup: Backup, draft: Path) -> dict[str, Any]:
     return _manifest(backup, [entry], major=postgres.server_major()) | {"kept_files": count}
 
 
-_MAKERS = {Kind.DUMP: _dump, Kind.CONFIGURATION: _configuration}
+_MAKERS: dict[str, Callable[[Backup, Path], dict[str, Any]]] = {Kind.DUMP: _dump, Kind.CONFIGURATION: _configuration}
 
 
 def _manifest(backup: Backup, files: list[sealed.Sealed], *, major: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -120,7 +121,7 @@ def unpack_files(backup: Backup, place: Path) -> int:
         raise NotGood(str(problem)) from problem
 
 
-_VERIFIERS = {Backup.Kind.DUMP: _dump, Backup.Kind.CONFIGURATION: _configuration}
+_VERIFIERS: dict[str, Callable[[Backup], contents.Counts]] = {Backup.Kind.DUMP: _dump, Backup.Kind.CONFIGURATION: _configuration}
 
 
 def materialise(backup: Backup, place: Path) -> Path:
