@@ -131,6 +131,15 @@ def test_own_servers_are_taken_as_a_pair(folders: dict[str, str]) -> None:
     assert (found.database_url, found.redis_url) == ("postgresql://u:p@db/jeevo", "rediss://cache:6380")
 
 
+def test_the_key_of_the_storage_and_its_secret_belong_together(folders: dict[str, str]) -> None:
+    pair = {"OFFSITE_ACCESS_KEY": "asha", "OFFSITE_SECRET_KEY": "shown-to-nobody"}
+    assert read({**folders, **pair}).offsite == Offsite("", "", "asha", "shown-to-nobody")
+    for missing in pair:
+        said = problem({**folders, **pair, missing: ""})
+        assert f"{missing}: must be set too" in said
+        assert "shown-to-nobody" not in said
+
+
 BAD: list[tuple[str, str, str]] = [
     ("JEEVO_MODE", "production-xyz", "sandbox, live"),
     ("WEB_PORT", "80O0xyz", "number from 1 to 65535"),
@@ -140,8 +149,6 @@ BAD: list[tuple[str, str, str]] = [
     ("OUTSIDE_PING_URL", "ftp-xyz", "http://"),
     ("OFFSITE_URL", "/mnt/xyz", "s3://bucket/prefix"),
     ("OFFSITE_ENDPOINT", "s3-xyz", "http://"),
-    ("OFFSITE_ACCESS_KEY", "only-xyz", "must be set too"),
-    ("OFFSITE_SECRET_KEY", "only-xyz", "must be set too"),
     ("WEB_PORT", "70000", "lie from 1 to 65535"),
     ("SANDBOX_PORT", "-41", "lie from 1"),
     ("WEB_THREADS", "2.75", "whole number"),
