@@ -36,6 +36,7 @@ from operations import (
     wal,
 )
 from operations.models import Backup
+from tests import s3_server
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -232,6 +233,29 @@ def _finish_piece() -> None:
         # Only the server's account may end a piece of the log by name; a piece's worth of changes does it as well.
         cursor.execute("SELECT count(pg_logical_emit_message(false, 'jeevo', repeat('x', 100000))) FROM generate_series(1, 170)")
     caught_up()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_object_store_gives_back_the_same_and_its_secret_may_come_from_this_machine(
+    world: World, settings: Settings, environment: ChangeEnvironment, tmp_path: Path
+) -> None:
+    with s3_server.serving() as s3:
+        settings.STORAGES = settings.STORAGES | {"offsite": s3.offsite.storage}
+        environment(offsite=s3.offsite)
+        kit, words, out = tmp_path / "kit.age", tmp_path / "passphrase", io.StringIO()
+        words.write_text(WORDS)
+        kit.write_bytes(recovery_kit.make(WORDS, now=timezone.now()))
+        with wal.received():
+            caught_up()
+            copied("full")
+            Group.objects.create(name="in the store")
+            copied()
+        lose(world)
+        call_command("recover", latest=True, kit=kit, passphrase_file=words, stdout=out)
+    assert groups(world) == {"in the store"}
+    assert "The last change that came back is of" in out.getvalue()
 
 
 def test_with_the_kit_of_other_keys_nothing_is_put_in_place(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
