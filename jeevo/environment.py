@@ -15,8 +15,8 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast, get_args
-from urllib.parse import urlsplit
+from typing import Any, Literal, cast, get_args
+from urllib.parse import unquote, urlsplit
 
 import environ
 
@@ -52,6 +52,32 @@ class Groq:
     base_url: str
     model: str
     deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class Offsite:
+    """Where copies of the backups go: s3://bucket/prefix or file:///folder; an empty url means nowhere."""
+
+    url: str
+    endpoint: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    region: str = ""
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        """As an entry of Django's STORAGES."""
+        parts = urlsplit(self.url)
+        if parts.scheme == "file":
+            options: dict[str, Any] = {"location": unquote(parts.path), "allow_overwrite": True}
+            options |= {"file_permissions_mode": 0o600, "directory_permissions_mode": 0o700}
+            return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": options}
+        options = {"bucket_name": parts.netloc, "location": parts.path.strip("/"), "region_name": self.region or None}
+        options |= {"endpoint_url": self.endpoint or None, "access_key": self.access_key or None}
+        # A server of one's own rarely has a name for each bucket; without a limit what is read back lies in memory whole.
+        options |= {"addressing_style": "path" if self.endpoint else None, "max_memory_size": 16 * 1024 * 1024}
+        options |= {"secret_key": self.secret_key or None}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
 
 
 @dataclass(frozen=True)
@@ -96,6 +122,7 @@ class Environment:
     status_page: Path
     subscriber_networks: tuple[str, ...]
     outside_ping_url: str
+    offsite: Offsite
     release: str
     log_level: str
 
@@ -271,6 +298,20 @@ def _networks(reader: _Reader) -> tuple[str, ...]:
     return networks
 
 
+def _offsite(reader: _Reader) -> Offsite:
+    url = reader.text("OFFSITE_URL").rstrip("/")
+    parts = urlsplit(url)
+    if url and not (parts.scheme == "s3" and parts.netloc) and not (parts.scheme == "file" and len(parts.path) > 1):
+        reader.problem("OFFSITE_URL", "must be s3://bucket/prefix or file:///folder")
+        url = ""
+    access, secret = reader.text("OFFSITE_ACCESS_KEY"), reader.text("OFFSITE_SECRET_KEY")
+    if bool(access) != bool(secret):
+        missing = "OFFSITE_SECRET_KEY" if access else "OFFSITE_ACCESS_KEY"
+        reader.problem(missing, "must be set too: the two belong together")
+    endpoint = reader.url("OFFSITE_ENDPOINT", "", ("http", "https"))
+    return Offsite(url, endpoint, access, secret, reader.text("OFFSITE_REGION"))
+
+
 def _folders(reader: _Reader) -> tuple[Path, Path]:
     data, keys = _folder(reader, "JEEVO_DATA_DIR", ".jeevo/data"), _folder(reader, "JEEVO_KEYS_DIR", ".jeevo/keys")
     if data == keys or data in keys.parents:
@@ -338,6 +379,7 @@ def read(source: Mapping[str, str]) -> Environment:
         status_page=_folder(reader, "STATUS_PAGE_DIR", str(data / "status")),
         subscriber_networks=_networks(reader),
         outside_ping_url=reader.url("OUTSIDE_PING_URL", "", ("http", "https")),
+        offsite=_offsite(reader),
         release=reader.text("JEEVO_RELEASE"),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     )

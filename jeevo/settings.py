@@ -234,10 +234,12 @@ STATICFILES_DIRS = [ROOT / "static"]
 STATICFILES_STORAGE_BACKEND = (
     "whitenoise.storage.CompressedManifestStaticFilesStorage" if LIVE else "django.contrib.staticfiles.storage.StaticFilesStorage"
 )
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": STATICFILES_STORAGE_BACKEND},
 }
+if ENVIRONMENT.offsite.url:
+    STORAGES["offsite"] = ENVIRONMENT.offsite.storage
 MEDIA_ROOT = ENVIRONMENT.data / "media"
 WHITENOISE_USE_FINDERS = not LIVE
 WHITENOISE_KEEP_ONLY_HASHED_FILES = LIVE

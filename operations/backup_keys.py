@@ -6,7 +6,10 @@ alone says nothing. A manifest names the key by its public half.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyrage
@@ -53,14 +56,28 @@ def rotate() -> str:
     return str(fresh.to_public())
 
 
+def install(lines: Sequence[str]) -> None:
+    """Keys of a recovery kit, in front of those that are here."""
+    known = path().read_text().splitlines() if path().exists() else []
+    _write("".join(f"{line}\n" for line in dict.fromkeys([*lines, *known])))
+
+
 def _make() -> None:
-    path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _write(f"{pyrage.x25519.Identity.generate()}\n")
+    """Two that begin at the same moment agree on one: a key that is replaced would leave a backup that nobody can open."""
+    draft = _draft(f"{pyrage.x25519.Identity.generate()}\n")
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path())
+    draft.unlink()
 
 
 def _write(text: str) -> None:
-    draft = path().with_name(f".{FILE}.{os.getpid()}")
+    _draft(text).rename(path())
+
+
+def _draft(text: str) -> Path:
+    path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path().with_name(f".{FILE}.{os.getpid()}.{threading.get_ident()}")
     draft.unlink(missing_ok=True)
     draft.touch(mode=0o600)
     draft.write_text(text)
-    draft.rename(path())
+    return draft

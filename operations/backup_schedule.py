@@ -21,6 +21,7 @@ LATEST: dict[str, timedelta] = {
     Kind.DUMP: timedelta(hours=26),
     Kind.INCREMENTAL: timedelta(hours=26),
     Kind.FULL: timedelta(days=7, hours=6),
+    Kind.CONFIGURATION: timedelta(hours=26),
 }
 TIER_C_EVERY = timedelta(minutes=10)
 TIMERS: tuple[tuple[str, str, dict[str, Any]], ...] = (
@@ -39,8 +40,9 @@ def ensure() -> None:
 
 
 def ask_daily(*, now: datetime) -> list[Backup]:
-    """The dump and, where the server allows it, an incremental base backup."""
+    """The dump, settings and files and, where the server allows it, an incremental base backup."""
     kinds = [Kind.DUMP, Kind.INCREMENTAL] if tiers.detect().letter == "A" else [Kind.DUMP]
+    kinds.append(Kind.CONFIGURATION)
     return _ask(kinds, now=now)
 
 
@@ -52,7 +54,8 @@ def ask_for_missed(*, now: datetime) -> list[Backup]:
     """One of each kind whose last good one is too old and that nobody has asked for since."""
     tier = tiers.detect()
     if tier.letter != "A":
-        return _ask([Kind.DUMP], now=now) if _age(Kind.DUMP, now=now) > TIER_C_EVERY else []
+        longest_of = {Kind.DUMP: TIER_C_EVERY, Kind.CONFIGURATION: LATEST[Kind.CONFIGURATION]}
+        return _ask([kind for kind, longest in longest_of.items() if _age(kind, now=now) > longest], now=now)
     late = [kind for kind, longest in LATEST.items() if _age(kind, now=now) > longest]
     if Kind.FULL in late and Kind.INCREMENTAL in late:
         late.remove(Kind.INCREMENTAL)

@@ -22,7 +22,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from operations import backup_keys, contents, postgres, sealed
+from operations import backup_keys, contents, kept_files, postgres, sealed
 from operations.models import Backup
 from operations.tar_watch import TarWatch
 
@@ -80,9 +80,9 @@ def make(backup: Backup, *, now: datetime) -> Backup:
     """Make what was asked for. One at a time: the database refuses a second that runs."""
     _begin(backup, now=now)
     try:
-        check_room(factor=0.1 if backup.parent else ROOM)
+        check_room(factor=0.1 if backup.parent or backup.kind == Kind.CONFIGURATION else ROOM)
         with sealed.new_folder(place(backup)) as draft:
-            manifest = _dump(backup, draft) if backup.kind == Kind.DUMP else _base(backup, draft)
+            manifest = _MAKERS.get(backup.kind, _base)(backup, draft)
             (draft / MANIFEST).write_text(json.dumps(manifest, indent=1))
     except Cancelled as error:
         _ended(backup, Status.CANCELLED, "")
@@ -202,6 +202,20 @@ def _dump(backup: Backup, draft: Path) -> dict[str, Any]:
         _step(backup, "counting what was dumped")
         held = contents.counted(own, deep=True)
     return _manifest(backup, files, major=major) | {"contents": held}
+
+
+def _configuration(backup: Backup, draft: Path) -> dict[str, Any]:
+    _step(backup, "keeping settings and files")
+    plain = draft / "configuration.tar"
+    with plain.open("w+b") as file:
+        count = kept_files.write(file)
+        file.seek(0)
+        entry = sealed.write(draft / "configuration.tar.age", file, told=_teller(backup))
+    plain.unlink()
+    return _manifest(backup, [entry], major=postgres.server_major()) | {"kept_files": count}
+
+
+_MAKERS: dict[str, Callable[[Backup, Path], dict[str, Any]]] = {Kind.DUMP: _dump, Kind.CONFIGURATION: _configuration}
 
 
 def _manifest(backup: Backup, files: list[sealed.Sealed], *, major: int) -> dict[str, Any]:

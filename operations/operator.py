@@ -21,6 +21,9 @@ from operations import (
     backup_keys,
     backup_schedule,
     backups,
+    first_backup,
+    offsite_backups,
+    offsite_log,
     postgres,
     protection,
     restorable,
@@ -53,14 +56,19 @@ class Operator:
         self.stopping = threading.Event()
         self.next_hourly = time.monotonic() + FIRST_SECONDS
         self.next_minute = time.monotonic()
+        self.log_copies = offsite_log.LogCopies()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         jobs = threading.Thread(target=self._until_stopped, args=(self.work,), name="backups")
-        jobs.start()
+        # Apart from the backups and from one another: a long copy must not keep the log from leaving.
+        copying = [threading.Thread(target=self._until_stopped, args=(each,)) for each in (self.copy_log, self.copy_backups)]
+        for thread in (jobs, *copying):
+            thread.start()
         self._until_stopped(self.receive)
-        jobs.join(timeout=30)
+        for thread in (jobs, *copying):
+            thread.join(timeout=30)
 
     def _until_stopped(self, step: Callable[[], None]) -> None:
         while not self.stopping.is_set():
@@ -95,6 +103,12 @@ class Operator:
             self.beat()
             self.stopping.wait(ROUND_SECONDS)
 
+    def copy_log(self) -> None:
+        self.log_copies.round(now=timezone.now())
+
+    def copy_backups(self) -> None:
+        offsite_backups.round_of(now=timezone.now())
+
     def work(self) -> None:
         """A restore that was asked for, or else the next backup; each hour what is due, late or old."""
         self.look_after()
@@ -102,7 +116,9 @@ class Operator:
         if restore is not None:
             self.restore(restore)
             return
-        due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
+        due = first_backup.owed(now=timezone.now())
+        if due is None and not first_backup.is_owed():
+            due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
         protection.keep(now=timezone.now())

@@ -24,7 +24,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from jeevo import embedded, embedded_postgres, embedded_programs
+from jeevo import embedded, embedded_host, embedded_postgres, embedded_programs
 from jeevo.embedded_host import EmbeddedError, Home
 
 START_SECONDS = 600.0
@@ -249,6 +249,24 @@ def _sentence(program: str, code: int, said: str) -> str:
     }
     why = next((reason for words, reason in causes.items() if words in said), f"it ended with code {code}")
     return f"{program} did not finish: {why}."
+
+
+def own_cluster() -> Path:
+    """The data directory of the server that Jeevo runs itself, whether it is there or not."""
+    return Path(home().folder / embedded_postgres.CLUSTER)
+
+
+def own_password() -> str:
+    """Of our account on that server; made when there is none."""
+    return embedded_host.keep_password(settings.ENVIRONMENT.keys, embedded_postgres.KEY_FILE)
+
+
+def works_in(cluster: Path) -> bool:
+    """Whether a server runs on this data directory now."""
+    with contextlib.suppress(FileNotFoundError):
+        first = (cluster / "postmaster.pid").read_text().splitlines()[:1]
+        return bool(first) and first[0].isdigit() and embedded_programs.works_in(int(first[0]), cluster)
+    return False
 
 
 def new_cluster(place: Path, *, major: int) -> Path:

@@ -24,10 +24,10 @@ class NotRestorable(Exception):
 
 def base_for(instant: datetime) -> Backup:
     """The newest base backup that was complete by then."""
-    rows = Backup.objects.kept().filter(kind__in=[Backup.Kind.FULL, Backup.Kind.INCREMENTAL], taken_at__lte=instant)
+    rows = Backup.objects.kept().bases().filter(taken_at__lte=instant)
     found = rows.order_by("-taken_at").first()
     if found is None:
-        first = Backup.objects.kept().exclude(kind=Backup.Kind.DUMP).order_by("taken_at").first()
+        first = Backup.objects.kept().bases().order_by("taken_at").first()
         since = f"The earliest is {first.taken_at:%Y-%m-%d %H:%M:%S} UTC." if first else "There is no base backup yet."
         raise NotRestorable(f"No base backup is as old as that. {since}")
     return found
@@ -70,7 +70,7 @@ def _options(instant: datetime) -> dict[str, str]:
 
 def window() -> tuple[datetime, Backup] | None:
     """The earliest instant that can be restored, and the base backup it rests on."""
-    for base in Backup.objects.kept().exclude(kind=Backup.Kind.DUMP).order_by("taken_at"):
+    for base in Backup.objects.kept().bases().order_by("taken_at"):
         manifest = backups.read_manifest(base.pk)
         finished = parse_datetime(manifest["finished_at"])
         try:

@@ -50,8 +50,9 @@ def _whole_chains(rows: list[Backup]) -> set[UUID]:
 def _last_verified(kept: list[Backup]) -> list[Backup]:
     good = [each for each in kept if each.status == Status.VERIFIED]
     dumps = [each for each in good if each.kind == Kind.DUMP][-1:]
-    bases = [each for each in good if each.kind != Kind.DUMP][-1:]
-    return dumps + [each for base in bases for each in backups.chain(base)]
+    files = [each for each in good if each.kind == Kind.CONFIGURATION][-1:]
+    bases = [each for each in good if each.kind in (Kind.FULL, Kind.INCREMENTAL)][-1:]
+    return dumps + files + [each for base in bases for each in backups.chain(base)]
 
 
 def sweep() -> None:
@@ -67,7 +68,7 @@ def sweep() -> None:
 
 def _expire_wal() -> None:
     """The log from before the oldest base backup that is left serves nobody."""
-    for base in Backup.objects.kept().exclude(kind=Kind.DUMP).order_by("taken_at"):
+    for base in Backup.objects.kept().bases().order_by("taken_at"):
         try:
             wal.expire(backups.read_manifest(base.pk)["started_from"])
         except (sealed.Damaged, KeyError):

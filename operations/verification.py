@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tarfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import IO, Any, cast
 import structlog
 from django.utils import timezone
 
-from operations import backup_keys, backups, contents, postgres, sealed
+from operations import backup_keys, backups, contents, kept_files, postgres, sealed
 from operations.models import Backup
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ def verify(backup: Backup, *, now: datetime) -> Verified:
     began = timezone.now()
     Backup.objects.filter(pk=backup.pk).update(step=STEP)
     try:
-        tables = _dump(backup) if backup.kind == Backup.Kind.DUMP else _base(backup)
+        tables = _VERIFIERS.get(backup.kind, _base)(backup)
     except (NotGood, sealed.Damaged, postgres.ToolProblem, backup_keys.KeyProblem) as error:
         Backup.objects.filter(pk=backup.pk).update(
             status=Backup.Status.FAILED, step=STEP, reason=str(error)[:300], ended_at=timezone.now()
@@ -103,6 +104,26 @@ def _base(backup: Backup) -> contents.Counts:
             found = contents.counted(one, deep=False)
     _compare(contents.between(manifest["before"], manifest["after"], found))
     return found
+
+
+def _configuration(backup: Backup) -> contents.Counts:
+    with postgres.scratch(f"verify-{backup.pk}") as place:
+        return {"files": {"rows": unpack_files(backup, place)}}
+
+
+def unpack_files(backup: Backup, place: Path) -> int:
+    """Settings and files into `unpacked` in this folder, every one compared with its hash; how many."""
+    entry = sealed.Sealed(**backups.read_manifest(backup.pk)["files"][0])
+    plain = place / "configuration.tar"
+    with plain.open("wb") as file:
+        sealed.read(backups.place(backup) / entry.name, file, expected=entry)
+    try:
+        return kept_files.check(plain, place / "unpacked")
+    except kept_files.NotKept as problem:
+        raise NotGood(str(problem)) from problem
+
+
+_VERIFIERS: dict[str, Callable[[Backup], contents.Counts]] = {Backup.Kind.DUMP: _dump, Backup.Kind.CONFIGURATION: _configuration}
 
 
 def materialise(backup: Backup, place: Path) -> Path:

@@ -7,6 +7,7 @@ from operations.models.drills import Checkpoint, Drill, Protection
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
+from operations.models.offsite import OffsiteState, RecoveryKit
 from operations.models.restores import Restore
 from operations.models.samples import QuerySample, Release
 from operations.models.watching import Alert, Heartbeat, Rollup, Sighting
@@ -25,10 +26,12 @@ __all__ = [
     "MaintenanceSchedule",
     "MaintenanceWindow",
     "Notice",
+    "OffsiteState",
     "OnCallContact",
     "Pause",
     "Protection",
     "QuerySample",
+    "RecoveryKit",
     "Release",
     "Restore",
     "Rollup",

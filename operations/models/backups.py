@@ -14,6 +14,7 @@ from django.db.models import Q
 from jeevo.ids import new_id
 
 KEPT_STATES = ("taken", "verified")
+BASE_KINDS = ("full", "incremental")
 
 
 class BackupQuerySet(models.QuerySet["Backup"]):
@@ -21,12 +22,17 @@ class BackupQuerySet(models.QuerySet["Backup"]):
         """Those whose files should be there."""
         return self.filter(status__in=KEPT_STATES)
 
+    def bases(self) -> BackupQuerySet:
+        """Whole or part of a data directory, on which the log can be replayed."""
+        return self.filter(kind__in=BASE_KINDS)
+
 
 class Backup(models.Model):
     class Kind(models.TextChoices):
         FULL = "full", "full base backup"
         INCREMENTAL = "incremental", "incremental base backup"
         DUMP = "dump", "dump"
+        CONFIGURATION = "configuration", "settings and files"
 
     class Status(models.TextChoices):
         REQUESTED = "requested"
@@ -38,7 +44,7 @@ class Backup(models.Model):
         CANCELLED = "cancelled"
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    kind = models.CharField(max_length=12, choices=Kind.choices)
+    kind = models.CharField(max_length=13, choices=Kind.choices)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.REQUESTED)
     scheduled_for = models.DateTimeField(null=True, blank=True, help_text="The time of the schedule it was made for.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
@@ -50,6 +56,7 @@ class Backup(models.Model):
     cancel_asked_at = models.DateTimeField(null=True, blank=True, help_text="The process that makes it looks at this.")
     taken_at = models.DateTimeField(null=True, blank=True)
     verified_at = models.DateTimeField(null=True, blank=True)
+    offsite_at = models.DateTimeField(null=True, blank=True, help_text="When its copy outside was read back and found equal.")
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When it failed, was cancelled or expired.")
     step = models.CharField(max_length=60, blank=True, help_text="What is being done, or where it failed.")
     reason = models.CharField(max_length=300, blank=True, help_text="Why it failed, in words for staff.")
@@ -80,6 +87,9 @@ class Backup(models.Model):
                 name="backup_running_has_begun", condition=Q(status__in=["requested", "cancelled"]) | Q(started_at__isnull=False)
             ),
             models.UniqueConstraint(fields=["status"], name="backup_one_at_a_time", condition=Q(status="running")),
+            models.CheckConstraint(
+                name="backup_offsite_was_taken", condition=Q(offsite_at__isnull=True) | Q(taken_at__isnull=False)
+            ),
             models.CheckConstraint(name="backup_failed_says_why", condition=~Q(status="failed") | ~Q(reason="")),
         ]
         indexes = [

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from jeevo.fields import unseal
 from knowledge.models import Document
 from operations.phrases import count, lasted
-from operations.preflight import Line, good
+from operations.preflight import Line, good, kit
 
 OURS = ("knowledge", "conversations", "operations")
 _SEALED = "SELECT text FROM conversations_inboundmessage WHERE text IS NOT NULL ORDER BY id {direction} LIMIT 1"
@@ -37,6 +37,7 @@ def lines(open_one: psycopg.Connection[Any], *, starting: bool) -> Iterator[Line
         yield Line("Rows", "unknown", "Keys, articles and watcher were not looked at.", "They are, once the tables are there.")
         return
     yield keys(open_one)
+    yield kit.line(open_one)
     yield articles(open_one)
     yield vectors(open_one)
     if not starting:

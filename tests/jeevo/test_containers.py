@@ -279,6 +279,7 @@ def test_the_defaults_in_the_example_are_the_defaults(tmp_path: Path) -> None:
     shown = dict(re.findall(r"^# ([A-Z][A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
     examples_only = {"EMERGENCY_NUMBERS", "JEEVO_DATA_DIR", "JEEVO_KEYS_DIR", "STATUS_PAGE_DIR", "JEEVO_RELEASE"}
     examples_only |= {"EMAIL_URL", "INCIDENT_CONTACT", "SUBSCRIBER_NETWORKS", "OUTSIDE_PING_URL"}
+    examples_only |= {"OFFSITE_URL", "OFFSITE_ENDPOINT", "OFFSITE_REGION"}
     live = assignments((ROOT / ".env.example").read_text()) | dict.fromkeys(LIVE_WHATSAPP, "x")
     live |= {"SECRET_KEY": "x", "INDEX_KEY": "x", "FIELD_KEYS": "A" * 43 + "="}
     live |= {"JEEVO_DATA_DIR": str(tmp_path / "data"), "JEEVO_KEYS_DIR": str(tmp_path / "keys")}

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from jeevo import environment
-from jeevo.environment import ROOT, Environment, EnvironmentProblem, read
+from jeevo.environment import ROOT, Environment, EnvironmentProblem, Offsite, read
 
 FIELD_KEY = "A" * 43 + "="
 LIVE = {
@@ -99,6 +99,10 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("INCIDENT_CONTACT", "incidents@jeevo.example", "incident_contact", "incidents@jeevo.example"),
     ("SUBSCRIBER_NETWORKS", "10.0.0.0/8, 127.0.0.0/8", "subscriber_networks", ("10.0.0.0/8", "127.0.0.0/8")),
     ("OUTSIDE_PING_URL", "https://ping.example/1", "outside_ping_url", "https://ping.example/1"),
+    ("OFFSITE_URL", "s3://backups/jeevo/", "offsite", Offsite("s3://backups/jeevo")),
+    ("OFFSITE_URL", "file:///mnt/backups", "offsite", Offsite("file:///mnt/backups")),
+    ("OFFSITE_ENDPOINT", "https://s3.example/", "offsite", Offsite("", "https://s3.example")),
+    ("OFFSITE_REGION", "ap-south-1", "offsite", Offsite("", region="ap-south-1")),
     ("JEEVO_RELEASE", "1.4.2", "release", "1.4.2"),
     ("FIELD_KEYS", f"{FIELD_KEY},{'B' * 43}=", "field_keys", (FIELD_KEY, "B" * 43 + "=")),
 ]
@@ -127,6 +131,15 @@ def test_own_servers_are_taken_as_a_pair(folders: dict[str, str]) -> None:
     assert (found.database_url, found.redis_url) == ("postgresql://u:p@db/jeevo", "rediss://cache:6380")
 
 
+def test_the_key_of_the_storage_and_its_secret_belong_together(folders: dict[str, str]) -> None:
+    pair = {"OFFSITE_ACCESS_KEY": "asha", "OFFSITE_SECRET_KEY": "shown-to-nobody"}
+    assert read({**folders, **pair}).offsite == Offsite("", "", "asha", "shown-to-nobody")
+    for missing in pair:
+        said = problem({**folders, **pair, missing: ""})
+        assert f"{missing}: must be set too" in said
+        assert "shown-to-nobody" not in said
+
+
 BAD: list[tuple[str, str, str]] = [
     ("JEEVO_MODE", "production-xyz", "sandbox, live"),
     ("WEB_PORT", "80O0xyz", "number from 1 to 65535"),
@@ -134,6 +147,8 @@ BAD: list[tuple[str, str, str]] = [
     ("EMAIL_URL", "mail-xyz.example", "smtp://"),
     ("SUBSCRIBER_NETWORKS", "10.0.0.0/99xyz", "10.20.0.0/16"),
     ("OUTSIDE_PING_URL", "ftp-xyz", "http://"),
+    ("OFFSITE_URL", "/mnt/xyz", "s3://bucket/prefix"),
+    ("OFFSITE_ENDPOINT", "s3-xyz", "http://"),
     ("WEB_PORT", "70000", "lie from 1 to 65535"),
     ("SANDBOX_PORT", "-41", "lie from 1"),
     ("WEB_THREADS", "2.75", "whole number"),

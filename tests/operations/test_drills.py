@@ -235,8 +235,8 @@ class TestComparing:
 
     def test_a_migration_that_is_missing_is_seen(self, copy: Any) -> None:
         checkpoints.take(timezone.now())
-        copy.execute("DELETE FROM django_migrations WHERE app = 'operations' AND name = '0011_drills'")
-        with pytest.raises(drill_compare.Differs, match="the migration operations.0011_drills is missing"):
+        copy.execute("DELETE FROM django_migrations WHERE app = 'operations' AND name = '0012_drills'")
+        with pytest.raises(drill_compare.Differs, match="the migration operations.0012_drills is missing"):
             self.looked(copy)
 
     def test_a_copy_that_ends_too_early_or_too_late_is_seen(self, copy: Any) -> None:

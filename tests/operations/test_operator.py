@@ -72,7 +72,7 @@ def a_good_one(kind: str, age: timedelta, parent: Backup | None = None) -> Backu
 
 @pytest.mark.django_db
 def test_a_new_service_asks_for_a_full_backup_and_a_dump_once() -> None:
-    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW)] == ["dump", "full"]
+    assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW)] == ["dump", "full", "configuration"]
     assert backup_schedule.ask_for_missed(now=NOW + timedelta(minutes=5)) == []
 
 
@@ -80,6 +80,7 @@ def test_a_new_service_asks_for_a_full_backup_and_a_dump_once() -> None:
 def test_a_run_that_was_missed_is_asked_for_again_and_one_that_failed_too() -> None:
     full = a_good_one("full", timedelta(days=3))
     a_good_one("dump", timedelta(hours=25))
+    a_good_one("configuration", timedelta(hours=25))
     a_good_one("incremental", timedelta(hours=27), full)
     assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW)] == ["incremental"]
     Backup.objects.filter(kind="dump").update(status="failed", reason="The disk was full.")
@@ -90,6 +91,7 @@ def test_a_run_that_was_missed_is_asked_for_again_and_one_that_failed_too() -> N
 def test_a_server_that_sends_no_log_is_dumped_every_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiers, "detect", lambda: tiers.Tier("C", False, ("Our account may not read the log.",)))
     a_good_one("dump", timedelta(minutes=9))
+    a_good_one("configuration", timedelta(hours=3))
     assert backup_schedule.ask_for_missed(now=NOW) == []
     assert [each.kind for each in backup_schedule.ask_for_missed(now=NOW + timedelta(minutes=2))] == ["dump"]
     assert ready() == "Dumps only. Our account may not read the log."
@@ -97,7 +99,7 @@ def test_a_server_that_sends_no_log_is_dumped_every_ten_minutes(monkeypatch: pyt
 
 @pytest.mark.django_db
 def test_two_beats_ask_once_and_what_staff_moved_stays_moved() -> None:
-    assert len(backup_schedule.ask_daily(now=NOW)) == 2
+    assert len(backup_schedule.ask_daily(now=NOW)) == 3
     assert backup_schedule.ask_daily(now=NOW) == []
     backup_schedule.ensure()
     task = PeriodicTask.objects.get(name="Daily backup")

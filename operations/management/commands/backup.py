@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from operations import backups, verification
 from operations.models import Backup
+from operations.offsite_standing import standing
 
 
 class Command(BaseCommand):
@@ -50,9 +51,12 @@ class Command(BaseCommand):
 
     def _list(self) -> None:
         for each in Backup.objects.all()[:50]:
-            self.stdout.write(f"{each.pk}  {each.requested_at:%Y-%m-%d %H:%M}  {each.kind:<12} {each.status:<9} {each.reason}")
+            where = "outside" if each.offsite_at else ""
+            line = f"{each.pk}  {each.requested_at:%Y-%m-%d %H:%M}  {each.kind:<13} {each.status:<9} {where:<7} {each.reason}"
+            self.stdout.write(line.rstrip())
         if not Backup.objects.exists():
             self.stdout.write("There is no backup yet: `manage.py backup take full` makes one.")
+        self.stdout.write(standing(now=timezone.now()).said)
 
 
 def _known(key: str) -> Backup:
