@@ -79,6 +79,8 @@ def request(
 ) -> Restore:
     if instant is not None and instant > now:
         raise NotNow("This instant has not come yet.")
+    if backup is not None and backup.kind == Backup.Kind.CONFIGURATION:
+        raise NotNow("This backup holds settings and files, and no database: `manage.py recover` uses it.")
     try:
         with transaction.atomic():
             values = {"instant": instant, "backup": backup, "reason": reason, "requested_by": by, "requested_at": now}

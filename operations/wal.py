@@ -62,6 +62,7 @@ def folder() -> Path:
 def received() -> Iterator[postgres.Running]:
     """The receiver, running until the block ends. It ends by itself when the connection does: whoever keeps it looks."""
     ensure_slot()
+    _end_orphan()
     flags = ("--synchronous", "--no-loop", "--status-interval=1", f"--slot={SLOT}", f"--directory={folder()}")
     with postgres.kept_running("pg_receivewal", *flags, server=postgres.live(), major=postgres.server_major()) as process:
         yield process
@@ -72,6 +73,14 @@ def ensure_slot() -> None:
         cursor.execute("SELECT 1 FROM pg_replication_slots WHERE slot_name = %s", [SLOT])
         if cursor.fetchone() is None:
             cursor.execute("SELECT pg_create_physical_replication_slot(%s, true)", [SLOT])
+
+
+def _end_orphan() -> None:
+    """A receiver whose keeper was killed lives on and holds the slot; it ends with its connection. There is one keeper."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = %s AND active", [SLOT]
+        )
 
 
 def drop_slot() -> None:

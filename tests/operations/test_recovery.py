@@ -71,6 +71,15 @@ def test_any_instant_between_a_backup_and_now_can_be_had() -> None:
     assert wal.exposure(now=timezone.now()) is None
 
 
+def test_a_receiver_whose_keeper_was_killed_makes_room_for_the_next() -> None:
+    with wal.received() as orphan:
+        caught_up()
+        with wal.received() as next_one:
+            orphan.wait(20)
+            caught_up()
+            assert next_one.poll() is None
+
+
 def test_an_instant_that_cannot_be_had_is_refused_with_the_one_that_can() -> None:
     now = timezone.now()
     with (

@@ -169,6 +169,13 @@ def test_two_people_look_at_a_restore_or_the_glass_is_broken(people: tuple[User,
         restores.request(instant=now + MINUTE, reason="A test.", by=meera, now=now)
 
 
+def test_settings_and_files_are_no_database_to_go_back_to(people: tuple[User, User]) -> None:
+    now = timezone.now()
+    backup = Backup.objects.create(kind="configuration", status="taken", requested_at=now, started_at=now, taken_at=now)
+    with pytest.raises(restores.NotNow, match="no database"):
+        restores.request(backup=backup, reason="A test.", by=people[0], now=now)
+
+
 def test_what_cannot_be_restored_is_said_before_anything_is_made(people: tuple[User, User]) -> None:
     meera, ravi = people
     backup = a_dump()
