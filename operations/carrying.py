@@ -54,6 +54,12 @@ MESSAGES = (
 )
 BEFORE_THE_RESTORE = "received before a restore and not carried over"
 HELD_BACK = "Held back by a restore; send it again if it is still wanted"
+OPEN_STATES = {
+    "conversations_inboundmessage": ("received", "waiting", "processing"),
+    "conversations_outboundmessage": ("queued", "sending", "uncertain"),
+}
+_WITHOUT_ANSWER = "SELECT id FROM conversations_inboundmessage WHERE status = 'answered' AND answer_id IS NULL"
+_ANSWERED = "SELECT answer_id, id FROM conversations_inboundmessage WHERE id = ANY(%s) AND answer_id IS NOT NULL"
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname = 'public' AND c.relkind = 'r' AND c.relname LIKE ANY(%s)
@@ -84,6 +90,7 @@ def carry(live: Connection, restored: Connection, *, since: datetime, messages: 
         if messages:
             brought |= {table: _since(live, restored, table, column, since) for table, column in MESSAGES}
         brought["message ids"] = _tombstones(live, restored, since)
+        brought["settled meanwhile"] = _settled_meanwhile(live, restored)
         held = restored.execute(
             "UPDATE conversations_outboundmessage SET status = 'failed', failed_at = now(), reason = %s, retry_at = NULL"
             " WHERE status IN ('queued', 'sending', 'uncertain')",
@@ -183,6 +190,28 @@ def _tombstones(live: Connection, restored: Connection, since: datetime) -> int:
             " VALUES (%s, %s, %s, %s, %s, %s, 'ignored', %s, '', '', '[]', '', 0) ON CONFLICT DO NOTHING",
             [*row, BEFORE_THE_RESTORE],
         ).rowcount
+    return done
+
+
+def _settled_meanwhile(live: Connection, restored: Connection) -> int:
+    """What was still open at the instant and was answered or sent after it: nobody gets it a second time."""
+    done = 0
+    for table, open_states in OPEN_STATES.items():
+        name = sql.Identifier(table)
+        still = restored.execute(sql.SQL("SELECT id FROM {} WHERE status = ANY(%s)").format(name), [list(open_states)]).fetchall()
+        query = sql.SQL("SELECT status, id FROM {} WHERE id = ANY(%s) AND status <> ALL(%s)").format(name)
+        settled = live.execute(query, [[row[0] for row in still], list(open_states)]).fetchall()
+        for row in settled:
+            done += restored.execute(
+                sql.SQL("UPDATE {} SET status = %s, retry_at = NULL WHERE id = %s").format(name), row
+            ).rowcount
+    # Its answer, where that was brought along.
+    for answer, key in live.execute(_ANSWERED, [[row[0] for row in restored.execute(_WITHOUT_ANSWER).fetchall()]]).fetchall():
+        restored.execute(
+            "UPDATE conversations_inboundmessage SET answer_id = a.id FROM conversations_answer a"
+            " WHERE a.id = %s AND conversations_inboundmessage.id = %s",
+            [answer, key],
+        )
     return done
 
 

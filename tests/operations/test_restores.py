@@ -104,7 +104,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     assert incident.timeline.count() == 1
     assert not User.objects.get(pk=ravi.pk).is_active
     # It was sent since; nobody gets it twice.
-    assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"failed"}
+    assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"sent"}
     assert [line.step for line in Journal(restore.pk).read() if line.state == "done"] == [
         "preflight", "safety", "lift", "migrate", "ready", "confirmed", "carry", "exchange", "health", "end",
     ]  # fmt: skip
@@ -148,6 +148,27 @@ def test_a_message_id_that_was_seen_stays_seen_when_the_words_are_left_behind(pe
     restores.put_in_place(restore, healthy=lambda: True)
     left = InboundMessage.objects.get()
     assert (left.status, left.reason, left.text) == ("ignored", carrying.BEFORE_THE_RESTORE, None)
+
+
+def test_what_was_answered_after_the_instant_is_not_answered_again(people: tuple[User, User]) -> None:
+    meera, ravi = people
+    long_ago = timezone.now() - timedelta(minutes=30)
+    person = factories.a_contact(last_inbound_at=long_ago)
+    answered = factories.an_inbound(person, "Open at the instant.", wamid="a", received_at=long_ago)
+    waiting = factories.an_inbound(person, "Open in both.", wamid="b", received_at=long_ago)
+    sent, held = (factories.an_outbound(person, status="queued", created_at=long_ago) for _ in range(2))
+    backup = a_dump()
+    answer = factories.an_answer(person)
+    InboundMessage.objects.filter(pk=answered.pk).update(status="answered", answer=answer)
+    OutboundMessage.objects.filter(pk=sent.pk).update(status="delivered")
+    restore = restores.request(backup=backup, reason="A test.", by=meera, now=timezone.now())
+    restores.approve(restore, by=ravi, now=timezone.now())
+    restore = restores.prepare(restore)
+    restores.confirm(restore, typed=postgres.live().database, by=meera, now=timezone.now())
+    restores.put_in_place(restore, healthy=lambda: True)
+    assert dict(InboundMessage.objects.values_list("pk", "status")) == {answered.pk: "answered", waiting.pk: "waiting"}
+    assert InboundMessage.objects.get(pk=answered.pk).answer_id == answer.pk
+    assert dict(OutboundMessage.objects.values_list("pk", "status")) == {sent.pk: "delivered", held.pk: "failed"}
 
 
 def test_two_people_look_at_a_restore_or_the_glass_is_broken(people: tuple[User, User]) -> None:
