@@ -69,7 +69,7 @@ def test_a_table_that_went_missing_between_is_seen(store: Path) -> None:
     with pytest.raises(verification.NotGood, match="gone is missing; operations_incident has 0 rows in place of 7"):
         verification.verify(backup, now=NOW)
     backup.refresh_from_db()
-    assert (backup.status, backup.step) == ("failed", "verifying")
+    assert (backup.status, backup.step) == ("failed", "restoring it to check it")
 
 
 def test_one_flipped_byte_is_seen(store: Path) -> None:

@@ -123,7 +123,7 @@ def test_the_first_answers_after_a_start_are_not_slowed_down_by_the_first_backup
     assert not Backup.objects.exists()
     operator.next_hourly = time.monotonic()
     operator.work()
-    assert {each.kind for each in Backup.objects.all()} == {"dump", "full"}
+    assert {each.kind for each in Backup.objects.all()} == {"configuration", "dump", "full"}
     assert FIRST_SECONDS >= 300
     assert operator.next_hourly > time.monotonic() + 3000
 
