@@ -55,7 +55,7 @@ check: $(DEV_STAMP) ## lint, types, migrations, deploy check and tests
 	@$(MAKE) --no-print-directory test
 
 faults: $(DEV_STAMP) ## the whole matrix of faults, on real processes
-	@JEEVO_FAULTS=all $(BIN)/python -m pytest tests/faults
+	@JEEVO_FAULTS=all $(BIN)/python -m pytest tests -m 'fault or matrix'
 
 # What search is measured against, apart from the program's own packages.
 $(CHROMA)/.installed: | $(DEV_STAMP)

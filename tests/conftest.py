@@ -38,9 +38,16 @@ django.setup()  # the fixtures import models
 pytest_plugins = ["tests.fixtures"]
 
 
+FULL = os.environ.get("JEEVO_FAULTS") == "all"
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The browser last: its library keeps an event loop open in the main thread, and what runs after it finds that one."""
+    """What belongs to the whole matrix is left out and named, unless `make faults` asks for it. The browser comes last: its
+    library keeps an event loop open in the main thread, and what runs after it finds that one."""
+    for item in items:
+        if not FULL and item.get_closest_marker("matrix"):
+            item.add_marker(pytest.mark.skip(reason="part of the whole matrix: make faults"))
     items.sort(key=lambda item: "browser" in item.path.parts)
 
 

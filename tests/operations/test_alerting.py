@@ -75,6 +75,7 @@ def test_an_alert_opens_one_incident_and_ends_in_monitoring(
             assert Incident.objects.count() == 1
 
 
+@pytest.mark.matrix
 def test_with_another_token_nothing_is_opened_and_alertmanager_is_told_why(
     live_server: Any, tmp_path: Path, environment: ChangeEnvironment
 ) -> None:

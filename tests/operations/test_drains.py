@@ -131,6 +131,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield started
 
 
+@pytest.mark.matrix
 @pytest.mark.stack
 @pytest.mark.timeout(400)
 def test_a_drained_program_stops_in_order_and_answers_again_after_its_next_start(stack: Stack) -> None:

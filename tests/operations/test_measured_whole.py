@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.stack import Stack, eventually, running
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.matrix, pytest.mark.timeout(300)]
 ASKED, NUMBER = "How do I bring down a fever in a two-year-old?", "919812345678"
 
 

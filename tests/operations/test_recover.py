@@ -173,6 +173,7 @@ def test_all_that_went_outside_comes_back_from_the_copies_and_the_kit_alone(worl
         recovered(world)
 
 
+@pytest.mark.matrix
 def test_an_instant_between_two_changes_is_what_comes_back(world: World) -> None:
     with wal.received():
         caught_up()
@@ -190,6 +191,7 @@ def test_an_instant_between_two_changes_is_what_comes_back(world: World) -> None
     assert groups(world) == {"before"}
 
 
+@pytest.mark.matrix
 def test_a_damaged_backup_is_passed_over_for_an_older_one_that_brings_back_the_same(world: World) -> None:
     with wal.received():
         caught_up()
@@ -207,6 +209,7 @@ def test_a_damaged_backup_is_passed_over_for_an_older_one_that_brings_back_the_s
     assert groups(world) == {"between", "after"}
 
 
+@pytest.mark.matrix
 def test_a_hole_in_the_log_is_said_and_one_may_go_up_to_it(world: World) -> None:
     with wal.received():
         caught_up()
@@ -235,6 +238,7 @@ def _finish_piece() -> None:
     caught_up()
 
 
+@pytest.mark.matrix
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -319,6 +323,7 @@ def test_a_full_backup_is_owed_until_one_was_taken(world: World) -> None:
     assert not first_backup.is_owed()
 
 
+@pytest.mark.matrix
 def test_the_command_says_what_is_missing(world: World, tmp_path: Path, environment: ChangeEnvironment) -> None:
     kit, words = tmp_path / "kit.age", tmp_path / "passphrase"
     words.write_text(f"{WORDS}\n")

@@ -21,7 +21,7 @@ from jeevo import embedded
 from jeevo.environment import ROOT
 from tests.stack import Stack, eventually
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.stack, pytest.mark.matrix, pytest.mark.timeout(900)]
 PHONE = "919811100042"
 
 

@@ -68,11 +68,13 @@ def test_two_that_make_the_first_key_at_once_agree_on_one() -> None:
     assert [each.name for each in backup_keys.path().parent.iterdir()] == [backup_keys.FILE]
 
 
+@pytest.mark.matrix
 def test_the_storage_s_secret_goes_in_only_when_asked_for() -> None:
     sealed = recovery_kit.make(WORDS, now=NOW, with_offsite_secrets=True)
     assert recovery_kit.opened(sealed, WORDS).offsite == PLACE
 
 
+@pytest.mark.matrix
 def test_a_wrong_passphrase_a_flipped_byte_and_another_text_are_refused() -> None:
     sealed = recovery_kit.make(WORDS, now=NOW)
     with pytest.raises(recovery_kit.KitProblem, match="passphrase is another one"):

@@ -123,6 +123,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     assert list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True)) == told
 
 
+@pytest.mark.matrix
 def test_a_service_that_is_not_well_afterwards_gets_its_database_back(people: tuple[User, User]) -> None:
     meera, ravi = people
     backup = a_dump()
@@ -137,6 +138,7 @@ def test_a_service_that_is_not_well_afterwards_gets_its_database_back(people: tu
     assert Document.objects.get().title == "New"
 
 
+@pytest.mark.matrix
 def test_a_message_id_that_was_seen_stays_seen_when_the_words_are_left_behind(people: tuple[User, User]) -> None:
     meera, ravi = people
     backup = a_dump()
@@ -224,6 +226,7 @@ class Killed(BaseException):
     """As a process that ends without another word."""
 
 
+@pytest.mark.matrix
 def test_one_that_was_killed_while_nobody_was_let_in_goes_on_and_ends_well(
     people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,6 +256,7 @@ def test_one_that_was_killed_while_nobody_was_let_in_goes_on_and_ends_well(
     assert (restore.status, Document.objects.get().title) == ("done", "Old")
 
 
+@pytest.mark.matrix
 def test_one_that_was_killed_on_the_way_back_ends_with_the_database_from_before(
     people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +297,7 @@ def test_what_nobody_went_on_with_expires_and_what_is_over_is_taken_down(people:
     assert restore.old_database == ""
 
 
+@pytest.mark.matrix
 def test_one_that_is_cancelled_while_it_is_prepared_ends_at_its_next_step(
     people: tuple[User, User], monkeypatch: pytest.MonkeyPatch
 ) -> None:
