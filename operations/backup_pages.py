@@ -25,6 +25,7 @@ from django_celery_beat.models import PeriodicTask
 
 from operations import backup_progress, backup_schedule, backups, restorable
 from operations.models import Backup
+from operations.models.backups import KEPT_STATES
 
 ADD, LOOK = "operations.add_backup", "operations.view_backup"
 _TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="[^"]*"')
@@ -133,7 +134,9 @@ def show(request: HttpRequest, key: UUID) -> HttpResponse:
         "progress": backup_progress.of(backup, now=now),
         "over": backup.status not in ("requested", "running") and not (backup.status == "taken" and backup.step),
         "may_take": request.user.has_perm(ADD),
-        "may_restore": request.user.has_perm("operations.add_restore") and backup.status in ("taken", "verified"),
+        "may_restore": request.user.has_perm("operations.add_restore")
+        and backup.status in KEPT_STATES
+        and backup.kind != Backup.Kind.CONFIGURATION,
     }
     if request.GET.get("part") == "state":
         return fragment(request, "admin/operations/backup/state.html", context)

@@ -82,7 +82,7 @@ def due(*, now: datetime) -> str | None:
     last = Drill.objects.order_by("-requested_at").first()
     if last is not None and now - last.requested_at < APART:
         return None
-    base = Backup.objects.filter(status=Backup.Status.VERIFIED).exclude(kind=Backup.Kind.DUMP).order_by("-taken_at").first()
+    base = Backup.objects.bases().filter(status=Backup.Status.VERIFIED).order_by("-taken_at").first()
     taken = base.taken_at if base else None
     # Something must have been counted since, or the copy could not be compared.
     if taken is None or Checkpoint.objects.filter(at__gt=taken)[:ENOUGH].count() < ENOUGH or tiers.detect().letter != "A":

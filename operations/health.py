@@ -60,7 +60,8 @@ _HEARTBEAT = """
 """
 # The last verified backup, and whether the service ran a day and two hours ago, so that a new one is given time.
 _BACKUP = """
-    SELECT (SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup WHERE status = 'verified'),
+    SELECT (SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup
+            WHERE status = 'verified' AND kind <> 'configuration'),
            EXISTS (SELECT FROM operations_checkpoint WHERE at <= now() - interval '26 hours' AND at > now() - interval '27 hours')
 """
 _WAL = """

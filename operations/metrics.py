@@ -84,7 +84,8 @@ FIGURES = (
     Figure(
         "backup_last_verified_age_seconds",
         "Since a backup was last restored into scratch and found good.",
-        "SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup WHERE status = 'verified'",
+        "SELECT extract(epoch FROM now() - max(verified_at))::float8 FROM operations_backup"
+        " WHERE status = 'verified' AND kind <> 'configuration'",
     ),
     Figure(
         "backup_exposure_seconds",

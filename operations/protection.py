@@ -76,7 +76,7 @@ def _earliest(tier: tiers.Tier) -> datetime | None:
 
 def look_for_holes(*, now: datetime) -> list[str]:
     """A sentence for each hole in what is kept. Each is told once; it is over when a base backup lies after it."""
-    bases = list(Backup.objects.kept().exclude(kind=Backup.Kind.DUMP).filter(taken_at__lt=now - YOUNG).order_by("taken_at"))
+    bases = list(Backup.objects.kept().bases().filter(taken_at__lt=now - YOUNG).order_by("taken_at"))
     if not bases:
         return []
     whole, latest = _hole_since(bases[0]), _hole_since(bases[-1])

@@ -75,7 +75,7 @@ class RecoveryState:
 
 def look(*, now: datetime) -> RecoveryState:
     row = Protection.objects.filter(name="service").first() or Protection()
-    verified_at = _last_verified()
+    verified_at = last_verified()
     drill = Drill.objects.filter(status__in=[Drill.Status.PASSED, Drill.Status.FAILED]).first()
     passed = Drill.objects.filter(status=Drill.Status.PASSED).first()
     exposure = _exposure(row, now=now)
@@ -118,8 +118,8 @@ def tile(now: datetime) -> Tile:
     )
 
 
-def _last_verified() -> datetime | None:
-    rows = Backup.objects.filter(status=Backup.Status.VERIFIED).order_by("-verified_at")
+def last_verified() -> datetime | None:
+    rows = Backup.objects.of_database().filter(status=Backup.Status.VERIFIED).order_by("-verified_at")
     return rows.values_list("verified_at", flat=True).first()
 
 

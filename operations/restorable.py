@@ -25,9 +25,9 @@ NEW = timedelta(minutes=30)
 SILENT = timedelta(minutes=1)
 NAME, NOTED = "operator", "backups:exposure"
 _ASK = """
-    SELECT (SELECT max(verified_at) FROM operations_backup WHERE status = 'verified'),
-           (SELECT max(started_at) FROM operations_backup WHERE status IN ('taken', 'verified')),
-           EXISTS (SELECT 1 FROM operations_backup WHERE status IN ('taken', 'verified') AND kind <> 'dump'),
+    SELECT (SELECT max(verified_at) FROM operations_backup WHERE status = 'verified' AND kind <> 'configuration'),
+           (SELECT max(started_at) FROM operations_backup WHERE status IN ('taken', 'verified') AND kind <> 'configuration'),
+           EXISTS (SELECT 1 FROM operations_backup WHERE status IN ('taken', 'verified') AND kind IN ('full', 'incremental')),
            (SELECT min(applied) FROM django_migrations),
            (SELECT at FROM operations_heartbeat WHERE name = %s)
 """

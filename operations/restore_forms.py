@@ -35,7 +35,7 @@ class RequestForm(forms.Form):
         self.earliest = earliest
         field = self.fields["backup"]
         assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = Backup.objects.kept().exclude(kind=Backup.Kind.CONFIGURATION).order_by("-taken_at")
+        field.queryset = Backup.objects.kept().of_database().order_by("-taken_at")
 
     def clean_instant(self) -> datetime | None:
         instant: datetime | None = self.cleaned_data["instant"]

@@ -15,8 +15,7 @@ _KEPT_WELL = ("reserved", "extended")
 
 def stale_backup(now: datetime) -> list[Signal]:
     """No backup was verified for longer than a day, and the service ran all that time."""
-    verified = Backup.objects.filter(status=Backup.Status.VERIFIED).order_by("-verified_at")
-    last = verified.values_list("verified_at", flat=True).first()
+    last = recovery_state.last_verified()
     if last is not None and now - last <= VERIFIED_WITHIN:
         return []
     if not recovery_state.was_up(now - VERIFIED_WITHIN):
@@ -56,7 +55,7 @@ def drill_overdue(now: datetime) -> list[Signal]:
 def receiver_away(_: datetime) -> list[Signal]:
     """Nobody takes the server's log, so that what is written now can only be lost with the disk."""
     state = wal.receiving()
-    if state is None and not Backup.objects.kept().exclude(kind=Backup.Kind.DUMP).exists():
+    if state is None and not Backup.objects.kept().bases().exists():
         return []
     if state is not None and state.active:
         return []

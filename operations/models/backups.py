@@ -26,6 +26,10 @@ class BackupQuerySet(models.QuerySet["Backup"]):
         """Whole or part of a data directory, on which the log can be replayed."""
         return self.filter(kind__in=BASE_KINDS)
 
+    def of_database(self) -> BackupQuerySet:
+        """Those that bring rows back; settings and files alone protect nobody's messages."""
+        return self.filter(kind__in=[*BASE_KINDS, "dump"])
+
 
 class Backup(models.Model):
     class Kind(models.TextChoices):

@@ -22,7 +22,6 @@ from operations import backup_schedule, backups, checkpoints, drill_compare, dri
 from operations.models import Backup, Checkpoint, Drill
 from operations.operator import Operator
 from tests import factories
-from tests.fixtures import ChangeEnvironment
 from tests.operations.test_recovery import caught_up, pause
 from tests.test_architecture import sources
 
@@ -30,18 +29,9 @@ SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
-def own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Backups, keys and the received log of this test alone; rows are stamped well before they are asked for."""
-    environment(keys=tmp_path / "keys")
-    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
+def own_folders(own_backups: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are stamped well before they are asked for."""
     monkeypatch.setattr(drill_compare, "MARGIN", SECOND / 5)
-    name = f"wal-{time.time_ns()}"
-    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
-    yield
-    wal.drop_slot()
-    for each in wal.folder().iterdir():
-        each.unlink()
-    wal.folder().rmdir()
 
 
 real = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_folders")]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -32,28 +30,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def heartbeat(request: pytest.FixtureRequest) -> Heartbeat:
     request.getfixturevalue("transactional_db")
     return Heartbeat.objects.create(name="watcher", at=timezone.now(), every_seconds=5)
-
-
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A server that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken: list[socket.socket] = []
-
-        def take() -> None:
-            try:
-                while True:
-                    taken.append(server.accept()[0])
-            except OSError:
-                return
-
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        for each in taken:
-            each.close()
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(timeout=5)
 
 
 def a_chunk() -> Chunk:

@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from operations import backup_schedule, backups, postgres, tasks, tiers, wal
+from operations import backup_schedule, backups, tasks, tiers, wal
 from operations.models import Backup, Heartbeat
 from operations.operator import FIRST_SECONDS, NAME, Operator, ready
-from tests.fixtures import ChangeEnvironment
 
 NOW = timezone.now()
 
 
-@pytest.fixture
-def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    environment(keys=tmp_path / "keys")
-    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
-    name = f"wal-{time.time_ns()}"
-    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
-    yield
-    wal.drop_slot()
-    for each in wal.folder().iterdir():
-        each.unlink()
-    wal.folder().rmdir()
-
-
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("_own_folders")
+@pytest.mark.usefixtures("own_backups")
 def test_what_was_asked_for_is_made_and_verified_while_the_log_is_received() -> None:
     operator = Operator()
     receiving = threading.Thread(target=operator._until_stopped, args=(operator.receive,))

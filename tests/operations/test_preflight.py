@@ -34,28 +34,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture
-def silent_port() -> Iterator[int]:
-    """A server that takes connections and never says a word."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        taken: list[socket.socket] = []
-
-        def take() -> None:
-            try:
-                while True:
-                    taken.append(server.accept()[0])
-            except OSError:
-                return
-
-        thread = threading.Thread(target=take, daemon=True)
-        thread.start()
-        yield server.getsockname()[1]
-        for each in taken:
-            each.close()
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join(timeout=5)
-
-
 def point_database(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
     usual = connection.get_connection_params()
     # On the class: the looks run in threads, and each thread has a connection object of its own.

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from operations import backups, drills, postgres, protection, recovery_state, tiers, wal
+from operations import backups, drills, protection, recovery_state, tiers, wal
 from operations.models import Backup, Incident, Protection
-from tests.fixtures import ChangeEnvironment
 from tests.operations.test_recovery import caught_up
 
 NOW = timezone.now()
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
-@pytest.fixture
-def own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    environment(keys=tmp_path / "keys")
-    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
-    name = f"wal-{time.time_ns()}"
-    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
-    yield
-    wal.drop_slot()
-    for each in wal.folder().iterdir():
-        each.unlink()
-    wal.folder().rmdir()
-
-
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("own_folders")
+@pytest.mark.usefixtures("own_backups")
 def test_what_is_received_is_noted_and_what_is_not_grows() -> None:
     assert protection.note(timezone.now()).safe_at is None, "nobody receives"
     with wal.received():
@@ -56,7 +40,7 @@ def test_what_is_received_is_noted_and_what_is_not_grows() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("own_folders")
+@pytest.mark.usefixtures("own_backups")
 def test_a_receiver_that_is_never_quite_at_the_end_is_as_good_as_the_mark_it_passed(monkeypatch: pytest.MonkeyPatch) -> None:
     with wal.received():
         caught_up()
@@ -70,7 +54,7 @@ def test_a_receiver_that_is_never_quite_at_the_end_is_as_good_as_the_mark_it_pas
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("own_folders")
+@pytest.mark.usefixtures("own_backups")
 def test_a_hole_opens_one_incident_and_asks_for_a_full_backup_which_ends_it() -> None:
     with wal.received():
         caught_up()
@@ -100,8 +84,15 @@ def test_a_hole_opens_one_incident_and_asks_for_a_full_backup_which_ends_it() ->
     assert incident.state == "monitoring"
 
 
+@pytest.mark.django_db
+def test_settings_and_files_have_no_log_to_look_for_holes_in() -> None:
+    old = NOW - 60 * MINUTE
+    Backup.objects.create(kind="configuration", status="taken", requested_at=old, started_at=old, taken_at=old)
+    assert protection.look_for_holes(now=NOW) == []
+
+
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.usefixtures("own_folders")
+@pytest.mark.usefixtures("own_backups")
 def test_the_first_instant_is_surveyed_once_a_minute() -> None:
     with wal.received():
         caught_up()

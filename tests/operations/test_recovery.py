@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,25 +11,10 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from operations import backups, postgres, recovery, wal
+from operations import backups, recovery, wal
 from operations.models import Backup
-from tests.fixtures import ChangeEnvironment
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Backups, keys and the received log of this test alone; the slot goes with it."""
-    environment(keys=tmp_path / "keys")
-    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
-    name = f"wal-{tmp_path.name}-{time.time_ns()}"
-    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
-    yield
-    wal.drop_slot()
-    for each in wal.folder().iterdir():
-        each.unlink()
-    wal.folder().rmdir()
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_backups")]
 
 
 def pause() -> datetime:

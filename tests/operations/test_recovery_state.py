@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from operations import recovery_state
+from operations import recovery_state, restorable
 from operations.models import Backup, Checkpoint, Drill, Protection
 from tests.factories import HOUR, MINUTE, NOW, SECOND
 
@@ -92,6 +92,14 @@ def test_without_a_verified_backup_it_is_never_good() -> None:
     assert look().state == "at_risk"
     Checkpoint.objects.create(at=NOW - 26 * HOUR, tables={})
     assert (look().state, look().said) == ("breached", "No backup was verified yet.")
+
+
+@pytest.mark.usefixtures("well")
+def test_settings_and_files_alone_protect_nobody_s_messages() -> None:
+    Backup.objects.update(kind="configuration", manifest={})
+    assert look().verified_at is None
+    assert restorable.at_a_glance(now=NOW).verified_at is None
+    assert restorable.at_a_glance(now=NOW).lost is None
 
 
 @pytest.mark.usefixtures("well")

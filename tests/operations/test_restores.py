@@ -20,29 +20,20 @@ from operations.journal import Journal
 from operations.models import Backup, Incident, Restore
 from operations.operator import Operator
 from tests import factories
-from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    environment(keys=tmp_path / "keys")
-    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
+def _own_folders(own_backups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("operations.journal.folder", lambda: tmp_path / "restores")
-    name = f"wal-{time.time_ns()}"
-    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
     yield
     connection.close()
-    wal.drop_slot()
     with databases.maintenance() as one:
         left = [row[0] for row in one.execute("SELECT datname FROM pg_database WHERE datname ~ '^jeevo_(restore|before)_'")]
     for each in left:
         databases.drop(each)
-    for path in wal.folder().iterdir():
-        path.unlink()
-    wal.folder().rmdir()
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""What several tests of operations stand on: backups of their own, and a server that says nothing."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from operations import backups, postgres, wal
+from tests.fixtures import ChangeEnvironment
+
+
+@pytest.fixture
+def own_backups(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Backups, keys and the received log of this test alone; the slot goes with it. Scratch servers stay where their account
+    may go."""
+    environment(keys=tmp_path / "keys")
+    monkeypatch.setattr(backups, "folder", lambda: tmp_path / "backups")
+    name = f"wal-{time.time_ns()}"
+    monkeypatch.setattr(wal, "folder", lambda: postgres.home().make(name))
+    yield
+    wal.drop_slot()
+    for each in wal.folder().iterdir():
+        each.unlink()
+    wal.folder().rmdir()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        taken: list[socket.socket] = []
+
+        def take() -> None:
+            try:
+                while True:
+                    taken.append(server.accept()[0])
+            except OSError:
+                return
+
+        thread = threading.Thread(target=take, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        for each in taken:
+            each.close()
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=5)
