@@ -287,7 +287,7 @@ def whatsapp_line(_: datetime) -> Tile:
 
 def backups(now: datetime) -> Tile:
     """What would be lost if the database's disk were gone this moment, and whether a backup was shown to be good."""
-    found = restorable.at_a_glance(now=now)
+    found = restorable.measure(now=now)
     return Tile(
         "Would be lost now",
         restorable.in_words(found.lost).capitalize() if found.lost is not None else "Unknown",

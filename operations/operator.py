@@ -26,7 +26,6 @@ from operations import (
     offsite_log,
     postgres,
     protection,
-    restorable,
     restore_upkeep,
     restores,
     retention,
@@ -92,7 +91,6 @@ class Operator:
         with wal.received() as receiver:
             while not self.stopping.is_set() and receiver.poll() is None:
                 self.beat()
-                self.note()
                 self.stopping.wait(ROUND_SECONDS)
         if not self.stopping.is_set():
             log.warning("the receiver of the log ended; it is started again")
@@ -154,12 +152,6 @@ class Operator:
     def make(self, backup: Backup) -> None:
         with contextlib.suppress(backups.NotTaken, verification.NotGood):  # the row says why
             verification.verify(backups.make(backup, now=timezone.now()), now=timezone.now())
-
-    def note(self) -> None:
-        try:
-            restorable.note(now=timezone.now())
-        except (DatabaseError, InterfaceError):
-            connection.close()
 
     def beat(self) -> None:
         """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""

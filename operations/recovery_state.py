@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from django.urls import reverse
+from typing import Literal
 
 from operations import drills
-from operations.figures import State, Tile
 from operations.models import Backup, Checkpoint, Drill, Protection
-from operations.pages import LOOK
 from operations.phrases import lasted
 
+State = Literal["good", "at_risk", "breached", "unknown"]
 RPO, RTO = timedelta(minutes=15), timedelta(hours=1)
 VERIFIED_WITHIN = timedelta(hours=26)
 DRILLED_WITHIN = drills.WEEK + timedelta(days=1)
@@ -74,11 +72,11 @@ class RecoveryState:
 
 
 def look(*, now: datetime) -> RecoveryState:
-    row = Protection.objects.filter(name="service").first() or Protection()
+    row = written()
     verified_at = last_verified()
     drill = Drill.objects.filter(status__in=[Drill.Status.PASSED, Drill.Status.FAILED]).first()
     passed = Drill.objects.filter(status=Drill.Status.PASSED).first()
-    exposure = _exposure(row, now=now)
+    exposure = exposure_of(row, now=now)
     state = RecoveryState(
         tier=row.tier,
         reasons=tuple(row.reasons),
@@ -95,27 +93,14 @@ def look(*, now: datetime) -> RecoveryState:
     return RecoveryState(**{**state.__dict__, "judged": tuple(judged)})
 
 
+def written() -> Protection:
+    """What the loops last wrote down; empty before their first look."""
+    return Protection.objects.filter(name="service").first() or Protection()
+
+
 def was_up(at: datetime) -> bool:
     """Whether the service ran about then: the watcher counts each minute."""
     return Checkpoint.objects.filter(at__lte=at, at__gt=at - timedelta(hours=1)).exists()
-
-
-def tile(now: datetime) -> Tile:
-    """For the console's home page."""
-    found = look(now=now)
-    parts = [("Last verified backup", f"{lasted(found.verified_age)} ago" if found.verified_age is not None else "none yet")]
-    parts.append(("Restored in", lasted(found.rto) if found.rto is not None else "not measured yet"))
-    return Tile(
-        "A lost disk would cost now",
-        found.exposure_said,
-        "",
-        found.said,
-        found.state,
-        href=reverse("admin:drills"),
-        link="Drills",
-        permission=LOOK,
-        details=tuple(parts),
-    )
 
 
 def last_verified() -> datetime | None:
@@ -123,7 +108,8 @@ def last_verified() -> datetime | None:
     return rows.values_list("verified_at", flat=True).first()
 
 
-def _exposure(row: Protection, *, now: datetime) -> timedelta | None:
+def exposure_of(row: Protection, *, now: datetime) -> timedelta | None:
+    """The work that would be lost now, None where nobody knows: received up to then, or since the last dump began."""
     if row.tier == "A":
         if row.noted_at is None or row.safe_at is None or now - row.noted_at > STALE:
             return None

@@ -8,22 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from django.core.cache import cache
 from django.db import connection
 
-from operations import postgres, recovery, sealed, tiers, wal
+from operations import recovery_state
 from operations.phrases import lasted
+from operations.recovery_state import RPO, State
 
-State = Literal["good", "at_risk", "breached", "unknown"]
-RPO = timedelta(minutes=15)
 # A backup a day, and some time to make and check it.
 VERIFIED_WITHIN, VERIFIED_AT_LAST = timedelta(hours=27), timedelta(hours=51)
 # A new service has its first backup by then.
 NEW = timedelta(minutes=30)
 SILENT = timedelta(minutes=1)
-NAME, NOTED = "operator", "backups:exposure"
+NAME = "operator"
 _ASK = """
     SELECT (SELECT max(verified_at) FROM operations_backup WHERE status = 'verified' AND kind <> 'configuration'),
            (SELECT max(started_at) FROM operations_backup WHERE status IN ('taken', 'verified') AND kind <> 'configuration'),
@@ -57,55 +54,31 @@ class _Facts:
 
 
 def measure(*, now: datetime) -> Restorable:
-    """Asked of the server itself."""
-    tier, facts = tiers.detect(), _facts()
-    return _restorable(facts, _exposure(now) if tier.letter == "A" else None, tier.letter == "A", tier.reasons, now=now)
-
-
-def at_a_glance(*, now: datetime) -> Restorable:
-    """One query: how far the log is received is what the operator's process noted a moment ago."""
-    noted = cache.get(NOTED)
-    return _restorable(_facts(), noted if isinstance(noted, float) else None, True, (), now=now)
-
-
-def note(*, now: datetime) -> None:
-    """By the process that receives the log, every other second."""
-    seconds = _exposure(now)
-    if seconds is not None:
-        cache.set(NOTED, seconds, timeout=SILENT.total_seconds())
+    """From what the watcher and the operator's process wrote down; nothing is asked of files or of the log here."""
+    row = recovery_state.written()
+    # Until the operator's process has looked, nothing speaks against the best.
+    instants = row.tier in ("", "A")
+    exposed = recovery_state.exposure_of(row, now=now) if instants else None
+    facts = _facts()
+    lost = exposed if exposed is not None and facts.based else None
+    if lost is None and facts.last_begun:  # a backup holds what was there when it began
+        lost = now - facts.last_begun
+    state = _state(lost, facts, now=now)
+    at_work = facts.beat is not None and now - facts.beat < SILENT
+    said = _said(state, lost, facts.verified_at, now=now)
+    return Restorable(instants, tuple(row.reasons), lost, facts.verified_at, state, said, at_work)
 
 
 def earliest() -> datetime | None:
-    """The first instant that can be restored, read from the files."""
-    try:
-        found = recovery.window()
-    except (sealed.Damaged, postgres.ToolProblem, OSError, KeyError):
-        return None
-    return found[0] if found else None
-
-
-def _exposure(now: datetime) -> float | None:
-    try:
-        return wal.exposure(now=now)
-    except (postgres.ToolProblem, OSError):
-        return None
+    """The first instant that can be restored."""
+    row = recovery_state.written()
+    return row.earliest if row.tier == "A" else None
 
 
 def _facts() -> _Facts:
     with connection.cursor() as cursor:
         cursor.execute(_ASK, [NAME])
         return _Facts(*cursor.fetchone())
-
-
-def _restorable(facts: _Facts, exposed: float | None, instants: bool, reasons: tuple[str, ...], *, now: datetime) -> Restorable:
-    lost = None
-    if exposed is not None and facts.based:
-        lost = timedelta(seconds=exposed)
-    elif facts.last_begun:  # a backup holds what was there when it began
-        lost = now - facts.last_begun
-    state = _state(lost, facts, now=now)
-    at_work = facts.beat is not None and now - facts.beat < SILENT
-    return Restorable(instants, reasons, lost, facts.verified_at, state, _said(state, lost, facts.verified_at, now=now), at_work)
 
 
 def _state(lost: timedelta | None, facts: _Facts, *, now: datetime) -> State:

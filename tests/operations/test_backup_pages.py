@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import backup_schedule, backups, preparation, restorable, roles, tiers
-from operations.models import Backup, Heartbeat
+from operations import backup_schedule, backups, preparation, restorable, roles
+from operations.models import Backup, Heartbeat, Protection
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import person
 
@@ -81,8 +80,8 @@ def test_the_answer_says_how_much_would_be_lost_and_when_the_next_runs_are(opera
     assert "3.0" in said
 
 
-def test_a_server_that_sends_no_log_says_that_only_dumps_exist_and_why(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tiers, "detect", lambda: tiers.Tier("C", False, ("Our account may not read the log.",)))
+def test_a_server_that_sends_no_log_says_that_only_dumps_exist_and_why(operator: Client) -> None:
+    Protection.objects.create(tier="C", reasons=["Our account may not read the log."])
     a_backup("dump", age=timedelta(minutes=4))
     said = page(operator)
     assert "Only dumps exist: 4 minutes of work would be lost now" in said
@@ -167,12 +166,12 @@ def test_the_page_of_one_shows_what_it_rests_on_its_files_and_what_the_restored_
 def test_the_console_shows_what_would_be_lost_as_a_tile(operator: Client) -> None:
     a_backup(age=3 * HOUR)
     assert "Would be lost now" in page(operator, reverse("admin:index"))
-    for found in (restorable.measure(now=timezone.now()), restorable.at_a_glance(now=timezone.now())):
-        assert (found.state, restorable.in_words(found.lost)) == ("breached", "3 hours")
-    cache.set(restorable.NOTED, 0.0)
-    found = restorable.at_a_glance(now=timezone.now())
+    now = timezone.now()
+    found = restorable.measure(now=now)
+    assert (found.state, restorable.in_words(found.lost)) == ("breached", "3 hours")
+    Protection.objects.create(tier="A", noted_at=now, safe_at=now)
+    found = restorable.measure(now=now)
     assert (found.state, restorable.in_words(found.lost)) == ("good", "1 second")
-    cache.delete(restorable.NOTED)
 
 
 def test_a_new_service_is_not_called_bad_before_its_first_backup() -> None:

@@ -98,8 +98,8 @@ def test_without_a_verified_backup_it_is_never_good() -> None:
 def test_settings_and_files_alone_protect_nobody_s_messages() -> None:
     Backup.objects.update(kind="configuration", manifest={})
     assert look().verified_at is None
-    assert restorable.at_a_glance(now=NOW).verified_at is None
-    assert restorable.at_a_glance(now=NOW).lost is None
+    assert restorable.measure(now=NOW).verified_at is None
+    assert restorable.measure(now=NOW).lost is None
 
 
 @pytest.mark.usefixtures("well")
@@ -138,13 +138,6 @@ def test_without_a_drill_the_time_of_a_restore_is_not_known() -> None:
     a_backup(HOUR)
     assert (look().state, look().rto_met) == ("at_risk", None)
     assert "how long a restore takes is not known" in look().said
-
-
-@pytest.mark.usefixtures("well")
-def test_the_tile_says_what_a_lost_disk_would_cost() -> None:
-    shown = recovery_state.tile(NOW)
-    assert (shown.figure, shown.state) == ("nothing", "good")
-    assert dict(shown.details) == {"Last verified backup": "1 hour ago", "Restored in": "40 seconds"}
 
 
 @pytest.mark.usefixtures("well")
