@@ -1,4 +1,5 @@
-"""What several tests of conversations stand on: somebody who writes, and drafts that are written at once."""
+"""What several tests of conversations stand on: somebody who writes, drafts that are written at once, and a house to
+dispatch in."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from conversations import compose
 from conversations.draft import Draft
 from conversations.models import Contact, InboundMessage
 from tests.conversations.answers import Write
+from tests.conversations.house import House
 from tests.factories import a_contact
 
 
@@ -35,3 +37,8 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Write:
         return bursts
 
     return answer_with
+
+
+@pytest.fixture
+def house() -> House:
+    return House()

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from django.db import DataError, OperationalError, connection
-from kombu.exceptions import OperationalError as BrokerError
 
-from conversations import answering, contacts, delivery, dispatch, handover, intake, replies, webhook
-from conversations.dispatcher import JUST_NOW, Dispatcher
-from conversations.models import (
-    Answer,
-    Contact,
-    Feedback,
-    Handover,
-    InboundMessage,
-    OutboundMessage,
-    Session,
-    UnhandledEvent,
-)
-from jeevo.fields import keyed_hash
+from conversations import answering, contacts, dispatch, handover, intake, replies, webhook
+from conversations.models import Answer, Contact, Feedback, Handover, InboundMessage, Session, UnhandledEvent
+from tests.conversations.house import ORDINARY, STROKE, House
 from tests.factories import (
-    ASHA,
     HOUR,
     MINUTE,
     NOW,
     RAVI,
     SECOND,
-    Json,
     a_contact,
     an_answer,
-    an_event,
     an_inbound,
-    an_outbound,
     dumped,
     envelope,
     message,
@@ -45,42 +28,9 @@ from tests.factories import (
     staff,
     text_message,
 )
-from tests.fakes import Graph, spoken
 from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db
-STROKE = "my father's face is drooping and he cannot lift his arm"
-ORDINARY = "How do I bring down a fever?"
-
-
-class House:
-    """Messages come in and the dispatcher sees them; `urgent` are the keys it sent at once."""
-
-    def __init__(self) -> None:
-        self.urgent: list[UUID] = []
-        self.now = NOW
-
-    def come(self, *bodies: Json | str, at: datetime | None = None, sender: str = ASHA) -> list[InboundMessage]:
-        self.now = at or self.now + SECOND
-        messages = [text_message(each, sender=sender) if isinstance(each, str) else each for each in bodies]
-        intake.store(webhook.parse(dumped(envelope(messages=messages))), now=self.now)
-        self.see()
-        return [InboundMessage.objects.get(wamid_key=keyed_hash(each["id"])) for each in messages]
-
-    def see(self) -> None:
-        dispatch.attach_received(now=self.now, send_now=self.urgent.append)
-
-    def say(self, body: Json | str, **when: Any) -> InboundMessage:
-        return self.come(body, **when)[0]
-
-    @property
-    def words(self) -> list[str]:
-        return [spoken(row.body) for row in OutboundMessage.objects.order_by("created_at", "id")]
-
-
-@pytest.fixture
-def house() -> House:
-    return House()
 
 
 def broken() -> InboundMessage:
@@ -122,93 +72,6 @@ def test_a_message_is_seen_once(house: House) -> None:
 def test_an_ignored_message_is_not_seen_at_all(house: House) -> None:
     row = house.say(message("reaction", reaction={"emoji": "👍"}))
     assert (row.status, row.contact) == ("ignored", None)
-
-
-# Emergencies
-
-
-def test_an_emergency_is_answered_at_once_with_the_local_number_and_a_person_is_asked_for(house: House) -> None:
-    row = house.say(STROKE)
-    sent = OutboundMessage.objects.get()
-    assert (row.status, row.triage_level, row.triage_concept, bool(row.triage_rules)) == ("answered", "emergency", "stroke", True)
-    assert row.answer is not None
-    assert (row.answer.kind, sent.answer, sent.urgent, sent.status) == ("emergency", row.answer, True, "queued")
-    assert "112" in spoken(sent.body)
-    assert house.urgent == [sent.pk]
-    assert Handover.objects.get().reason == "red_flag"
-
-
-def test_an_emergency_too_short_to_tell_its_language_is_answered_in_that_of_its_rules(house: House) -> None:
-    row = house.say("mi papa no respira")
-    assert (row.triage_level, row.language) == ("emergency", "es")
-    assert house.words == [replies.emergency(row.triage_concept, language="es", country="IN")]
-
-
-def test_self_harm_gets_its_own_words_at_once(house: House) -> None:
-    row = house.say("I want to kill myself")
-    assert row.answer is not None
-    assert (row.answer.kind, len(house.urgent)) == ("self_harm", 1)
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        ("my baby", "is having", "a fit"),
-        ("my father", "his face", "is drooping"),
-        ("my mother has", "chest", "pain"),
-        ("i took", "20", "paracetamol tablets"),
-        ("my father", "is not", "breathing"),
-    ],
-)
-def test_an_emergency_in_three_messages_fires_with_the_one_that_completes_it(parts: tuple[str, ...], house: House) -> None:
-    assert [house.say(part).triage_level for part in parts] == ["routine", "routine", "emergency"]
-    assert len(house.urgent) == 1
-
-
-def test_what_was_written_three_minutes_ago_is_not_read_together(house: House) -> None:
-    house.say("my mother has chest", at=NOW)
-    assert house.say("pain", at=NOW + 3 * MINUTE).triage_level == "routine"
-
-
-def test_what_another_person_wrote_is_not_read_together(house: House) -> None:
-    house.say("my mother has chest", sender=RAVI)
-    assert house.say("pain").triage_level == "routine"
-
-
-def test_ok_after_an_emergency_does_not_fire_again(house: House) -> None:
-    house.say(STROKE)
-    assert house.say("ok").triage_level == "routine"
-    assert house.say("we are going").triage_level == "routine"
-    assert len(house.urgent) == 1
-
-
-def test_another_emergency_after_the_first_one_fires_again(house: House) -> None:
-    house.say(STROKE)
-    house.say("now he is not breathing")
-    assert len(house.urgent) == 2
-    assert Handover.objects.count() == 1
-
-
-def test_the_same_emergency_delivered_twice_is_answered_once(house: House) -> None:
-    body = text_message(STROKE)
-    house.come(body)
-    house.come(body)
-    assert OutboundMessage.objects.count() == 1
-
-
-def test_an_emergency_is_answered_in_the_middle_of_a_conversation_with_a_person(house: House) -> None:
-    house.say(ORDINARY)
-    handover.take(handover.ask(Contact.objects.get(), reason="asked", now=NOW), by=staff(), now=NOW)
-    assert house.say(STROKE).status == "answered"
-    assert len(house.urgent) == 1
-    assert Handover.objects.get().reason == "red_flag"
-
-
-def test_an_emergency_goes_out_while_the_broker_is_away(house: House, graph: Graph) -> None:
-    house.say(STROKE)
-    for key in house.urgent:
-        delivery.send(key)
-    assert "112" in graph.words[0]
 
 
 # STOP and START
@@ -378,117 +241,6 @@ def test_a_database_that_is_away_is_no_fault_of_the_message(house: House, monkey
 def test_a_data_error_is_not_an_operational_one() -> None:
     """The two tests above rest on this."""
     assert not issubclass(DataError, OperationalError)
-
-
-# Handing out
-
-
-def took(keys: list[UUID]) -> Callable[[UUID], bool]:
-    def publish(key: UUID) -> bool:
-        keys.append(key)
-        return True
-
-    return publish
-
-
-def test_people_are_handed_out_after_the_burst_wait_longest_wait_first_and_once() -> None:
-    late, early = a_contact(ASHA), a_contact(RAVI)
-    an_inbound(late, received_at=NOW)
-    an_inbound(early, received_at=NOW - SECOND)
-    an_inbound(early, received_at=NOW - SECOND)
-    handed: list[UUID] = []
-    assert dispatch.hand_out(now=NOW + SECOND / 2, publish=took(handed)) == 0
-    assert dispatch.hand_out(now=NOW + 3 * SECOND, publish=took(handed)) == 2
-    assert dispatch.hand_out(now=NOW + 4 * SECOND, publish=took(handed)) == 0
-    assert handed == [early.pk, late.pk]
-
-
-def test_somebody_who_is_still_typing_is_not_handed_out() -> None:
-    person = a_contact()
-    an_inbound(person, received_at=NOW)
-    an_inbound(person, received_at=NOW + 5 * SECOND)
-    assert answering.waiting_contacts(now=NOW + 6 * SECOND) == []
-
-
-def test_a_key_that_was_lost_with_the_broker_is_handed_out_again() -> None:
-    an_inbound(a_contact())
-    handed: list[UUID] = []
-    dispatch.hand_out(now=NOW + 3 * SECOND, publish=took(handed))
-    dispatch.hand_out(now=NOW + 30 * SECOND, publish=took(handed))
-    assert len(handed) == 2
-
-
-def test_a_broker_that_is_away_takes_nothing_and_nobody_is_forgotten() -> None:
-    person = a_contact()
-    an_inbound(person)
-    row = an_outbound(person)
-    assert dispatch.hand_out(now=NOW + 3 * SECOND, publish=lambda key: False) == 0
-    dispatch.send_unattended(now=NOW + 3 * SECOND, publish=lambda key: False, send_now=lambda key: None)
-    person.refresh_from_db()
-    row.refresh_from_db()
-    assert (person.handed_at, row.attended_at, row.status) == (None, None, "queued")
-    assert answering.waiting_contacts(now=NOW + 3 * SECOND) == [person.pk]
-
-
-def test_while_the_broker_is_away_an_urgent_message_goes_out_and_the_others_wait() -> None:
-    person = a_contact()
-    an_outbound(person, "later")
-    urgent = an_outbound(person, "Call 112 now.", urgent=True, created_at=NOW + SECOND)
-    sent: list[UUID] = []
-    dispatch.send_unattended(now=NOW + 2 * SECOND, publish=lambda key: False, send_now=sent.append)
-    assert sent == [urgent.pk]
-
-
-def test_the_dispatcher_asks_a_broker_that_is_away_every_two_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def away(name: str, **_: Any) -> None:
-        asked.append(name)
-        raise BrokerError
-
-    monkeypatch.setattr("conversations.dispatcher.current_app.send_task", away)
-    dispatcher = Dispatcher()
-    assert [dispatcher.publish("conversations.send_message", uuid4()) for _ in range(50)] == [False] * 50
-    assert len(asked) == 1
-    dispatcher.broker_back_at = 0
-    dispatcher.publish("conversations.send_message", uuid4())
-    assert len(asked) == 2
-
-
-def test_one_round_of_the_dispatcher_answers_an_emergency_with_the_broker_away(
-    graph: Graph, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(*_: Any, **__: Any) -> None:
-        raise BrokerError
-
-    monkeypatch.setattr("conversations.dispatcher.current_app.send_task", away)
-    dispatcher = Dispatcher()
-    # In this thread, because the test's transaction is not seen by another.
-    monkeypatch.setattr(dispatcher, "send_now", delivery.send)
-    intake.store(webhook.parse(dumped(envelope(messages=[text_message(ORDINARY), text_message(STROKE)]))), now=NOW)
-    dispatcher.round(now=NOW)
-    dispatcher.round(now=NOW + SECOND)
-    assert len(graph.words) == 1
-    assert "112" in graph.words[0]
-    assert set(InboundMessage.objects.values_list("status", flat=True)) == {"answered", "waiting"}
-
-
-def test_a_round_looks_at_new_statuses_and_the_sweep_at_all_of_them(graph: Graph) -> None:
-    row = an_outbound(a_contact(), status="sent", wamid="wamid.1")
-    an_event("delivered", wamid="wamid.1", received_at=NOW - JUST_NOW - SECOND)
-    dispatcher = Dispatcher()
-    dispatcher.last_sweep = dispatcher.last_expiry = time.monotonic()
-    dispatcher.round(now=NOW)
-    row.refresh_from_db()
-    assert row.status == "sent"
-    an_event("read", wamid="wamid.1", received_at=NOW - JUST_NOW)
-    dispatcher.round(now=NOW)
-    row.refresh_from_db()
-    assert row.status == "read"
-    dispatcher.last_sweep = 0
-    dispatcher.round(now=NOW)
-    row.refresh_from_db()
-    assert row.delivered_at is not None
 
 
 # Housekeeping
