@@ -1,4 +1,5 @@
-"""What several tests of operations stand on: backups of their own, and a server that says nothing."""
+"""What several tests of operations stand on: backups of their own, a server that says nothing, and an operator who is asked
+for a second factor."""
 
 from __future__ import annotations
 
@@ -9,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
 
-from operations import backups, postgres, wal
+from operations import backups, postgres, preparation, roles, wal
 from tests.fixtures import ChangeEnvironment
+from tests.operations.accounts import person
 
 
 @pytest.fixture
@@ -49,3 +53,16 @@ def silent_port() -> Iterator[int]:
             each.close()
         server.shutdown(socket.SHUT_RDWR)
         thread.join(timeout=5)
+
+
+@pytest.fixture
+def asked_of_operators(environment: ChangeEnvironment, settings: Settings) -> None:
+    """The roles are made, and whoever has that of an operator needs a second factor."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    environment(second_factor="operators")
+    preparation.make_roles()
+
+
+@pytest.fixture
+def operator(asked_of_operators: None) -> User:
+    return person("asha", roles.OPERATOR)

@@ -1,4 +1,4 @@
-"""The second factor: who is asked for it, how it is set up, shown, renewed and taken away, and what cannot get round it."""
+"""The second factor: who is asked for it, how it is shown, what cannot get round it, and what is said while it is off."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-import time_machine
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connections
 from django.test import Client
 from django.urls import reverse
@@ -20,40 +18,14 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
 from knowledge import roles as knowledge_roles
-from operations import preparation, roles, second_factor
-from operations.pages.second_factor import KEY
+from operations import roles, second_factor
 from operations.second_factor_forms import tidy
 from tests import factories
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import PASSWORD, code, enrolled, give_password, person, wait
+from tests.operations.second_factor_pages import ACCOUNT, ASK, HOME, LOGIN, SET_UP, opens, text
 
-pytestmark = pytest.mark.django_db
-HOME, LOGIN = "/admin/", "/admin/login/"
-ASK, SET_UP, ACCOUNT = "/admin/second-factor/", "/admin/second-factor/set-up/", "/admin/account/"
-
-
-@pytest.fixture(autouse=True)
-def _asked_of_operators(environment: ChangeEnvironment, settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    environment(second_factor="operators")
-    preparation.make_roles()
-
-
-@pytest.fixture
-def operator() -> User:
-    return person("asha", roles.OPERATOR)
-
-
-def opens(client: Client, address: str = HOME) -> bool:
-    return client.get(address).status_code == 200
-
-
-def text(answer: object) -> str:
-    return answer.content.decode()  # type: ignore[attr-defined, no-any-return]
-
-
-def codes_on(page: str) -> list[str]:
-    return re.findall(r"<li><code>([a-z2-7]{4}-[a-z2-7]{4})</code></li>", page)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("asked_of_operators")]
 
 
 # Who is asked
@@ -120,71 +92,6 @@ def test_an_account_that_is_no_staff_meets_the_sign_in_page(client: Client) -> N
     client.force_login(User.objects.create(username="noor"))
     assert client.get(ASK)["Location"].startswith(LOGIN)
     assert client.get(SET_UP)["Location"].startswith(LOGIN)
-
-
-# Setting it up
-
-
-def test_an_operator_without_one_is_led_from_the_password_to_setting_it_up(client: Client, operator: User) -> None:
-    assert give_password(client, then="/admin/auth/user/") == f"{SET_UP}?next=%2Fadmin%2Fauth%2Fuser%2F"
-    page = text(client.get(SET_UP))
-    assert second_factor.key_in_text(client.session[KEY]) in page
-    assert 'src="data:image/svg+xml' in page
-    assert "Password" not in page, "no way into the console yet"
-
-
-def test_the_right_code_sets_it_up_and_shows_ten_recovery_codes_once(client: Client, operator: User) -> None:
-    give_password(client)
-    client.get(SET_UP)
-    key, session = client.session[KEY], client.session.session_key
-    answer = client.post(SET_UP, {"code": f"{code(key)[:3]} {code(key)[3:]}", "next": "/admin/auth/user/"})
-    shown = codes_on(text(answer))
-    assert len(set(shown)) == 10
-    assert "no-store" in answer["Cache-Control"]
-    assert 'href="/admin/auth/user/"' in text(answer)
-    assert TOTPDevice.objects.get(user=operator).confirmed
-    assert client.session.session_key != session, "the key of the session from before is worth nothing"
-    assert opens(client)
-    again = client.post(SET_UP, {"code": code(key, ahead=1)}, follow=True)
-    assert codes_on(text(again)) == []
-    assert KEY not in client.session
-
-
-@pytest.mark.parametrize("typed", ["000000", "", "12345", "abcdef", "²²²²²²", "a" * 50])
-def test_a_wrong_code_sets_nothing_up_and_keeps_the_key(client: Client, operator: User, typed: str) -> None:
-    give_password(client)
-    client.get(SET_UP)
-    key = client.session[KEY]
-    if typed == code(key):
-        pytest.skip("one time in a million")
-    answer = client.post(SET_UP, {"code": typed})
-    assert answer.status_code == 400
-    assert 'role="alert"' in text(answer)
-    assert client.session[KEY] == key
-    assert not TOTPDevice.objects.exists()
-    assert not opens(client)
-
-
-def test_a_key_that_another_browser_was_shown_is_worth_nothing(client: Client, operator: User) -> None:
-    """Somebody with the password alone must not know the key that its owner sets up."""
-    thief = Client()
-    for each in (thief, client):
-        give_password(each)
-        each.get(SET_UP)
-    seen = thief.session[KEY]
-    assert seen != client.session[KEY]
-    client.post(SET_UP, {"code": code(client.session[KEY])})
-    late = thief.post(SET_UP, {"code": code(seen)})
-    assert late["Location"].startswith(ASK)
-    assert TOTPDevice.objects.filter(user=operator).count() == 1
-    assert not opens(thief)
-
-
-def test_of_two_who_set_it_up_at_once_one_is_refused(operator: User) -> None:
-    enrolled(operator)
-    key = second_factor.new_key()
-    with pytest.raises(second_factor.NotPossible, match="has a second factor by now"):
-        second_factor.enrol(operator, key=key, code=code(key))
 
 
 # Showing it
@@ -303,81 +210,6 @@ def test_who_has_no_code_at_hand_can_sign_out(client: Client, operator: User) ->
     assert reverse("admin:logout") in text(client.get(ASK))
     assert "You are signed out" in text(client.post(reverse("admin:logout")))
     assert "_auth_user_id" not in client.session
-
-
-# Changing it and taking it away
-
-
-@pytest.fixture
-def inside(client: Client, operator: User) -> Client:
-    _, codes = enrolled(operator)
-    give_password(client)
-    client.post(ASK, {"otp_token": codes[0]})
-    return client
-
-
-@pytest.mark.parametrize("with_code", [True, False])
-def test_new_recovery_codes_take_the_password_or_a_code(inside: Client, operator: User, with_code: bool) -> None:
-    device = TOTPDevice.objects.get()
-    wait(device)
-    answer = inside.post(f"{ACCOUNT}recovery-codes/", {"renew-confirmation": code(device.key) if with_code else PASSWORD})
-    assert len(codes_on(text(answer))) == 10
-    assert second_factor.codes_left(operator) == 10
-    assert opens(inside), "who came in with a recovery code stays in"
-
-
-@pytest.mark.parametrize("typed", ["", "not the password", "000000"])
-@pytest.mark.parametrize("step", ["recovery-codes", "replace"])
-def test_without_the_password_or_a_code_nothing_changes(inside: Client, operator: User, step: str, typed: str) -> None:
-    before = set(StaticToken.objects.values_list("token", flat=True))
-    prefix = "renew" if step == "recovery-codes" else "replace"
-    answer = inside.post(f"{ACCOUNT}{step}/", {f"{prefix}-confirmation": typed})
-    assert (answer.status_code, 'role="alert"' in text(answer), "Sign out" in text(answer)) == (400, True, True)
-    assert set(StaticToken.objects.values_list("token", flat=True)) == before
-    assert inside.get(SET_UP).status_code == 302
-    assert opens(inside)
-
-
-def test_another_phone_takes_the_place_of_the_first_only_when_it_is_confirmed(inside: Client, operator: User) -> None:
-    first = TOTPDevice.objects.get()
-    assert inside.post(f"{ACCOUNT}replace/", {"replace-confirmation": PASSWORD})["Location"] == SET_UP
-    inside.get(SET_UP)
-    assert TOTPDevice.objects.get() == first
-    inside.post(SET_UP, {"code": code(inside.session[KEY])})
-    assert TOTPDevice.objects.get().pk != first.pk
-    assert opens(inside)
-    assert inside.get(SET_UP).status_code == 302, "one confirmation is good for one change"
-
-
-def test_a_confirmation_is_good_for_ten_minutes(inside: Client) -> None:
-    inside.post(f"{ACCOUNT}replace/", {"replace-confirmation": PASSWORD})
-    with time_machine.travel(timezone.now() + timedelta(minutes=11), tick=False):
-        assert inside.get(SET_UP).status_code == 302
-
-
-def test_other_browsers_are_asked_again_after_the_phone_was_changed(inside: Client, operator: User) -> None:
-    other, device = Client(), TOTPDevice.objects.get()
-    wait(device)
-    give_password(other)
-    other.post(ASK, {"otp_token": code(device.key)})
-    assert opens(other)
-    inside.post(f"{ACCOUNT}replace/", {"replace-confirmation": PASSWORD})
-    inside.get(SET_UP)
-    inside.post(SET_UP, {"code": code(inside.session[KEY])})
-    assert not opens(other)
-
-
-def test_the_command_takes_it_away_and_it_stands_in_the_history(operator: User, capsys: pytest.CaptureFixture[str]) -> None:
-    enrolled(operator)
-    call_command("second_factor", "reset", "asha")
-    assert capsys.readouterr().out == "The second factor of asha is gone. They set up a new one at the next sign-in.\n"
-    assert not TOTPDevice.objects.exists()
-    assert not StaticToken.objects.exists()
-    assert LogEntry.objects.first().change_message == "Took the second factor away, by the command on the server."  # type: ignore[union-attr]
-    call_command("second_factor", "reset", "asha")
-    assert "has no second factor" in capsys.readouterr().out
-    with pytest.raises(CommandError, match="No account"):
-        call_command("second_factor", "reset", "nobody")
 
 
 # While it is off
