@@ -23,7 +23,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from operations import backup_keys, contents, kept_files, postgres, sealed
-from operations.models import Backup
+from operations.models import Backup, Protection
 from operations.tar_watch import TarWatch
 
 log = structlog.get_logger(__name__)
@@ -97,6 +97,8 @@ def make(backup: Backup, *, now: datetime) -> Backup:
     Backup.objects.filter(pk=backup.pk).update(
         status=Status.TAKEN, taken_at=timezone.now(), step="", bytes=size, done_bytes=size, manifest=manifest
     )
+    # Whoever took it may look at once for the instants it brings.
+    Protection.objects.update(surveyed_at=None)
     backup.refresh_from_db()
     log.info("backup taken", backup=str(backup.pk), kind=backup.kind, bytes=size)
     return backup

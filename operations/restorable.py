@@ -75,6 +75,11 @@ def earliest() -> datetime | None:
     return row.earliest if row.tier == "A" else None
 
 
+def reasons() -> list[str]:
+    """Sentences that say why no instant can be restored; none where instants can, or where nobody has looked yet."""
+    return list(recovery_state.written().reasons)
+
+
 def _facts() -> _Facts:
     with connection.cursor() as cursor:
         cursor.execute(_ASK, [NAME])

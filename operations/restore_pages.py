@@ -50,7 +50,7 @@ def asking(permission: str) -> Callable[[View], View]:
 
 @asking(ADD)
 def add(request: HttpRequest) -> HttpResponse:
-    earliest = restorable.earliest()
+    earliest, reasons = restorable.earliest(), restorable.reasons()
     start = {"instant": timezone.now() - timedelta(minutes=1), "backup": request.GET.get("backup")}
     if start["backup"] or earliest is None:
         start["instant"] = None
@@ -64,7 +64,8 @@ def add(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("admin:operations_restore_change", restore.pk)
     sure = fresh(request) if not sent else sure
-    context = {"form": form, "sure": sure, "earliest": earliest, "now": timezone.now(), "title": "Restore something"}
+    context = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
+    context["title"] = "Restore something"
     return _page(request, "add.html", context, failed=sent)
 
 

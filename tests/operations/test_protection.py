@@ -93,15 +93,17 @@ def test_settings_and_files_have_no_log_to_look_for_holes_in() -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("own_backups")
-def test_the_first_instant_is_surveyed_once_a_minute() -> None:
+def test_the_first_instant_is_surveyed_once_a_minute_and_after_a_backup_at_once() -> None:
     with wal.received():
         caught_up()
         protection.survey(now=NOW)
-        assert Protection.objects.get().earliest is None
-        backups.take("full", now=timezone.now())
+        Protection.objects.update(tier="C")
         protection.survey(now=NOW + 59 * SECOND)
-        assert Protection.objects.get().earliest is None
+        assert (Protection.objects.get().tier, Protection.objects.get().earliest) == ("C", None)
         protection.survey(now=NOW + MINUTE)
+        assert Protection.objects.get().tier == "A"
+        backups.take("full", now=timezone.now())
+        protection.survey(now=NOW + MINUTE + SECOND)
     row = Protection.objects.get()
     assert row.earliest is not None
     assert (row.tier, row.reasons) == ("A", [])

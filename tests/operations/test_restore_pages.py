@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from operations import postgres, preparation, restorable, restore_progress, roles
 from operations.journal import Journal
-from operations.models import Incident, Restore
+from operations.models import Incident, Protection, Restore
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import PASSWORD, code, enrolled, person, wait
 from tests.operations.test_backup_pages import a_backup
@@ -128,6 +128,19 @@ def test_an_instant_that_cannot_be_had_is_refused(meera: User, minutes: int | No
     assert answer.status_code == 400
     assert told in answer.content.decode()
     assert not Restore.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("reasons", "told"),
+    [([], "is being looked at"), (["Our account may not read the log."], "chosen: Our account may not read the log. A backup")],
+)
+def test_where_no_instant_can_be_chosen_the_page_says_why(
+    meera: User, reasons: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_backup()
+    monkeypatch.setattr(restorable, "earliest", lambda: None)
+    Protection.objects.create(reasons=reasons)
+    assert told in said(a_client(meera), ADD)
 
 
 def test_a_backup_is_asked_for_from_its_own_page(meera: User) -> None:
