@@ -8,7 +8,7 @@ redelivery is not answered twice. Nothing that waited to be sent is sent by itse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -39,6 +39,9 @@ REPLACED = (
 REPLACED_PREFIXES = ("otp_", "axes_")
 # Found by prefix, so that a new table is not forgotten.
 PREFIXES = ("operations_",)
+# Written once and many: those of before are in the restored database, and what an hour lacks is made of its minutes again.
+# Column of the time, and how much later than that a row may come.
+WRITTEN_ONCE = {"operations_rollup": ("at", timedelta(hours=2)), "operations_checkpoint": ("at", timedelta(hours=2))}
 # The timeline of an incident, in the restored database too.
 APPEND_ONLY = ("operations_timelineentry",)
 MESSAGES = (
@@ -86,7 +89,7 @@ def carry(live: Connection, restored: Connection, *, since: datetime, messages: 
         replaced = _replaced(live, restored)
         for table in reversed(replaced):
             restored.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
-        brought = {table: _copy(live, restored, table) for table in [*_kept(live, restored), *replaced]}
+        brought = {table: _copy(live, restored, table, _latest(table, since)) for table in [*_kept(live, restored), *replaced]}
         if messages:
             brought |= {table: _since(live, restored, table, column, since) for table, column in MESSAGES}
         brought["message ids"] = _tombstones(live, restored, since)
@@ -127,6 +130,13 @@ def _in_order(live: Connection, tables: Sequence[str]) -> list[str]:
         ordered += free
         left = [table for table in left if table not in free]
     return ordered
+
+
+def _latest(table: str, since: datetime) -> sql.Composable | None:
+    if table not in WRITTEN_ONCE:
+        return None
+    column, late = WRITTEN_ONCE[table]
+    return sql.SQL("{} >= {}").format(sql.Identifier(column), sql.Literal(since - late))
 
 
 def _since(live: Connection, restored: Connection, table: str, column: str, since: datetime) -> int:
@@ -178,19 +188,23 @@ def _copy(live: Connection, restored: Connection, table: str, where: sql.Composa
 
 def _tombstones(live: Connection, restored: Connection, since: datetime) -> int:
     """WhatsApp delivers for up to seven days: an id that was seen stays seen, without the words."""
-    rows = live.execute(
-        "SELECT id, wamid_key, sender_key, kind, sent_at, received_at FROM conversations_inboundmessage WHERE received_at >= %s",
-        [since],
-    ).fetchall()
-    done = 0
-    for row in rows:
-        done += restored.execute(
-            "INSERT INTO conversations_inboundmessage (id, wamid_key, sender_key, kind, sent_at, received_at, status, reason,"
-            " triage_level, triage_concept, triage_rules, language, attempts)"
-            " VALUES (%s, %s, %s, %s, %s, %s, 'ignored', %s, '', '', '[]', '', 0) ON CONFLICT DO NOTHING",
-            [*row, BEFORE_THE_RESTORE],
-        ).rowcount
-    return done
+    columns = sql.SQL("id, wamid_key, sender_key, kind, sent_at, received_at")
+    reading = sql.SQL("COPY (SELECT {} FROM conversations_inboundmessage WHERE received_at >= {}) TO STDOUT (FORMAT binary)")
+    empty = sql.SQL("CREATE TEMP TABLE seen ON COMMIT DROP AS SELECT {} FROM conversations_inboundmessage WHERE false")
+    restored.execute(empty.format(columns))
+    writing = sql.SQL("COPY seen ({}) FROM STDIN (FORMAT binary)").format(columns)
+    with live.cursor().copy(reading.format(columns, sql.Literal(since))) as source, restored.cursor().copy(writing) as target:
+        for block in source:
+            target.write(block)
+    done = restored.execute(
+        sql.SQL(
+            "INSERT INTO conversations_inboundmessage ({0}, status, reason, triage_level, triage_concept, triage_rules, language,"
+            " attempts) SELECT {0}, 'ignored', %s, '', '', '[]', '', 0 FROM seen ON CONFLICT DO NOTHING"
+        ).format(columns),
+        [BEFORE_THE_RESTORE],
+    )
+    restored.execute("DROP TABLE seen")
+    return done.rowcount
 
 
 def _settled_meanwhile(live: Connection, restored: Connection) -> int:

@@ -17,7 +17,7 @@ from conversations.models import Contact, InboundMessage, OutboundMessage
 from knowledge.models import Document
 from operations import backups, carrying, databases, incidents, postgres, restore_upkeep, restores, smoke, verification, wal
 from operations.journal import Journal
-from operations.models import Backup, Incident, Restore
+from operations.models import Backup, Incident, Restore, Rollup
 from operations.operator import Operator
 from tests import factories
 
@@ -64,6 +64,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     factories.an_inbound(person, "Before.", wamid="before", received_at=timezone.now() - 5 * MINUTE)
     factories.an_outbound(person, status="queued", created_at=timezone.now() - 5 * MINUTE)
     document = Document.objects.create(title="Fever", origin="starter", slug="fever", text="x")
+    Rollup.objects.create(period="hour", name="answers", at=timezone.now() - timedelta(hours=9))
     with wal.received():
         caught_up()
         backups.take("full", now=timezone.now())
@@ -75,6 +76,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
         OutboundMessage.objects.update(status="sent")
         incident, _ = incidents.declare("A document is gone", severity=2, now=timezone.now())
         factories.an_inbound(person, "Since.", wamid="since", received_at=timezone.now())
+        Rollup.objects.create(period="minute", name="answers", at=timezone.now())
         User.objects.filter(pk=ravi.pk).update(is_active=False)
         caught_up()
         restore = restores.request(instant=instant, reason="Deleted by mistake.", by=meera, now=timezone.now())
@@ -93,6 +95,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     assert {each.text for each in InboundMessage.objects.all()} == {"Before.", "Since."}
     assert Incident.objects.get().pk == incident.pk
     assert incident.timeline.count() == 1
+    assert set(Rollup.objects.values_list("period", flat=True)) == {"hour", "minute"}
     assert not User.objects.get(pk=ravi.pk).is_active
     # It was sent since; nobody gets it twice.
     assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"sent"}
