@@ -35,6 +35,11 @@ import pytest  # noqa: E402
 
 django.setup()  # the fixtures import models
 
+from django.conf import settings  # noqa: E402
+
+# A safe hash takes a quarter of a second on purpose, and most tests make somebody.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 pytest_plugins = ["tests.fixtures"]
 
 

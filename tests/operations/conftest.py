@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from pytest_django import Settings
 
 from operations import backups, postgres, preparation, roles, wal
 from tests.fixtures import ChangeEnvironment
@@ -56,9 +55,8 @@ def silent_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def asked_of_operators(environment: ChangeEnvironment, settings: Settings) -> None:
+def asked_of_operators(environment: ChangeEnvironment) -> None:
     """The roles are made, and whoever has that of an operator needs a second factor."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     environment(second_factor="operators")
     preparation.make_roles()
 

@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import timezone
-from pytest_django import Settings
 
 from operations import lockout, preparation, roles
 from tests.fixtures import ChangeEnvironment
@@ -19,11 +18,6 @@ from tests.operations.accounts import PASSWORD, person
 
 pytestmark = pytest.mark.django_db
 LOGIN = "/admin/login/"
-
-
-@pytest.fixture(autouse=True)
-def _quick_hashes(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 def sign_in(client: Client, name: str = "asha", password: str = "wrong", **from_where: str) -> HttpResponse:

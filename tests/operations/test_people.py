@@ -11,7 +11,6 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from pytest_django import Settings
 
 from knowledge import roles as knowledge_roles
 from operations import preparation, roles
@@ -23,8 +22,7 @@ LIST = "/admin/auth/user/"
 
 
 @pytest.fixture(autouse=True)
-def _roles(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+def _roles() -> None:
     preparation.make_roles()
 
 
