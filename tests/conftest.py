@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Two runs at once need a folder each.
-HOME = Path(os.environ.get("JEEVO_TEST_HOME", ROOT / ".jeevo" / "test"))
+# Two runs at once need a folder each, and so do the workers of one run.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+HOME = Path(os.environ.get("JEEVO_TEST_HOME", ROOT / ".jeevo" / "test")) / WORKER
+# Who only hands tests out to workers needs no services.
+HANDS_OUT = not WORKER and "-n" in sys.argv
 
 # Before Django reads its settings: a developer's .env and running services are not the tests' business.
 for name in ("DATABASE_URL", "REDIS_URL", "GROQ_API_KEY", "WHATSAPP_TOKEN", "EMBEDDING_MODEL", "WHATSAPP_GRAPH_URL"):
@@ -28,12 +32,15 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
 
 from jeevo import embedded  # noqa: E402
 
-embedded.start(HOME / "data", HOME / "keys", report=lambda line: None)
+if not HANDS_OUT:
+    embedded.start(HOME / "data", HOME / "keys", report=lambda line: None)
 
 import django  # noqa: E402
 import pytest  # noqa: E402
 
 django.setup()  # the fixtures import models
+if HANDS_OUT:
+    del os.environ["DJANGO_SETTINGS_MODULE"]  # with it a worker would read the settings before its services run
 
 from django.conf import settings  # noqa: E402
 
@@ -44,6 +51,15 @@ pytest_plugins = ["tests.fixtures"]
 
 
 FULL = os.environ.get("JEEVO_FAULTS") == "all"
+
+
+@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
+def group(items: list[pytest.Item]) -> None:
+    """A file goes to one worker, apart from its tests that empty the database: pytest-django puts those behind all others."""
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        empties = "transactional_db" in getattr(item, "fixturenames", ()) or (mark is not None and mark.kwargs.get("transaction"))
+        item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)}{' last' if empties else ''}"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -57,4 +73,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    embedded.stop(HOME / "data")
+    if not HANDS_OUT:
+        embedded.stop(HOME / "data")
