@@ -32,6 +32,7 @@ DETECTED = {
     "JeevoStaleBackup": "stale_backup",
     "JeevoDrillOverdue": "drill_overdue",
     "JeevoLogReceiver": "log_receiver_away",
+    "JeevoCopiesOutside": "copies_outside",
 }
 OVERTAKEN = timedelta(seconds=10)
 KEPT = timedelta(days=30)

@@ -39,6 +39,7 @@ ALL: tuple[Detector, ...] = (
     Detector("drill_overdue", copies.drill_overdue, "drill", every=300),
     Detector("log_receiver_away", copies.receiver_away, "log-receiver", every=30, lasting=5 * MINUTE),
     Detector("log_slot", copies.slot_in_danger, "log-receiver", every=30),
+    Detector("copies_outside", copies.not_outside, "off-site", every=60),
     Detector("timers_silent", machine.timers_silent, "timers-silent", every=60, lasting=5 * MINUTE),
 )
 

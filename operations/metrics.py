@@ -6,7 +6,7 @@ away is left out and said by `database_up` or `redis_up`; the others are told al
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from operations import fresh, health, merged, wal
+from operations import fresh, health, merged, offsite, wal
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Figure:
     about: str
     query: str
     labels: tuple[str, ...] = ()
+    when: Callable[[], bool] = lambda: True
 
 
 # Each look tells the use since the one before; this is the one before the first.
@@ -117,6 +118,18 @@ FIGURES = (
         f"SELECT safe_wal_size::float8 FROM pg_replication_slots WHERE slot_name = '{wal.SLOT}'",
     ),
     Figure(
+        "offsite_exposure_seconds",
+        "Work that would be lost if this machine and its disks were gone: since all there was lay outside.",
+        "SELECT extract(epoch FROM now() - good_at)::float8 FROM operations_offsitestate WHERE name = 'log'",
+        when=offsite.configured,
+    ),
+    Figure(
+        "offsite_backups_waiting",
+        "Backups that are kept here and do not lie outside yet.",
+        "SELECT count(*) FROM operations_backup WHERE status IN ('taken', 'verified') AND offsite_at IS NULL",
+        when=offsite.configured,
+    ),
+    Figure(
         "watcher_heartbeat_age_seconds",
         "Since the watcher last finished a round.",
         "SELECT extract(epoch FROM now() - at)::float8 FROM operations_heartbeat WHERE name = 'watcher'",
@@ -141,7 +154,7 @@ def of_rows() -> list[Metric]:
     found: list[Metric] = []
     try:
         with fresh.connect("metrics") as own:
-            found = [metric for figure in FIGURES if (metric := _read(own, figure)) is not None]
+            found = [metric for figure in FIGURES if figure.when() and (metric := _read(own, figure)) is not None]
         answers = 1
     except psycopg.Error:
         answers = 0

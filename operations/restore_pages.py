@@ -65,8 +65,7 @@ def add(request: HttpRequest) -> HttpResponse:
             return redirect("admin:operations_restore_change", restore.pk)
     sure = fresh(request) if not sent else sure
     context = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
-    context["title"] = "Restore something"
-    return _page(request, "add.html", context, failed=sent)
+    return _page(request, "add.html", context | {"title": "Restore something"}, failed=sent)
 
 
 def _valid(*given: forms.Form | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from operations import backups, drills, recovery_state, wal
+from operations import backups, drills, offsite, offsite_standing, recovery_state, wal
 from operations.detectors import HIGH, MEDIUM, Signal
 from operations.models import Backup, Drill, Protection
 from operations.phrases import lasted
@@ -74,6 +74,16 @@ def slot_in_danger(_: datetime) -> list[Signal]:
     else:
         details = f"The server is about to let go of what was not received. {_kept(state)}"
     return [Signal("The database's log is not kept for its receiver", HIGH, details=details)]
+
+
+def not_outside(now: datetime) -> list[Signal]:
+    """Copies are meant to lie elsewhere too, and for a quarter of an hour none went out."""
+    if not offsite.configured():
+        return []
+    found = offsite_standing.standing(now=now)
+    if found.state != "breached":
+        return []
+    return [Signal("Copies have not gone outside for 15 minutes", MEDIUM, details=f"{found.said} {found.remedy}")]
 
 
 def _kept(state: wal.Receiving) -> str:

@@ -13,6 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from jeevo.fields import unseal
 from knowledge.models import Document
+from operations import offsite, offsite_standing
 from operations.phrases import count, lasted
 from operations.preflight import Line, good, kit
 
@@ -38,10 +39,20 @@ def lines(open_one: psycopg.Connection[Any], *, starting: bool) -> Iterator[Line
         return
     yield keys(open_one)
     yield kit.line(open_one)
+    yield copies()
     yield articles(open_one)
     yield vectors(open_one)
     if not starting:
         yield watcher(open_one.execute(_HEARTBEAT).fetchone(), now=datetime.now(UTC))
+
+
+def copies() -> Line:
+    """Whether what is backed up lies on another machine too."""
+    name = "Copies outside"
+    if not offsite.configured() and settings.ENVIRONMENT.mode == "sandbox":
+        return good(name, "None are kept; in the sandbox none are needed.")
+    found = offsite_standing.standing(now=datetime.now(UTC))
+    return Line(name, found.state, found.said, found.remedy)
 
 
 def tables(open_one: psycopg.Connection[Any]) -> Line:

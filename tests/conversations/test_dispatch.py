@@ -15,6 +15,7 @@ from tests.conversations.house import ORDINARY, STROKE, House
 from tests.factories import (
     HOUR,
     MINUTE,
+    NOBODYS_KEY,
     NOW,
     RAVI,
     SECOND,
@@ -127,7 +128,7 @@ def test_helpful_and_not_helpful_are_kept_with_the_answer_and_the_last_press_cou
     assert house.words == [replies.text("feedback_thanks", "en"), replies.text("not_helpful_reply", "en")]
 
 
-@pytest.mark.parametrize("key", ["", "x", "0", str(uuid4())])
+@pytest.mark.parametrize("key", ["", "x", "0", NOBODYS_KEY])
 def test_a_press_for_an_answer_that_is_not_there_is_thanked_and_kept_nowhere(key: str, house: House) -> None:
     assert house.say(press(f"helpful:{key}")).status == "answered"
     assert not Feedback.objects.exists()

@@ -123,7 +123,7 @@ def test_a_list_takes_as_many_statements_for_many_documents_as_for_one(
         assert len(titles(caller.get(DOCUMENTS, {"limit": 100}))) == 30
 
 
-@pytest.mark.parametrize("path", [f"{DOCUMENTS}{uuid4()}/", f"{DOCUMENTS}x/", "/api/v1/search", "/api/v2/", "/api"])
+@pytest.mark.parametrize("path", [f"{DOCUMENTS}{factories.NOBODYS_KEY}/", f"{DOCUMENTS}x/", "/api/v1/search", "/api/v2/", "/api"])
 def test_what_is_not_there_is_said_in_json(caller: Caller, path: str) -> None:
     answer = caller.get(path)
     assert (answer.status_code, "Nothing is here" in said(answer)) == (404, True)

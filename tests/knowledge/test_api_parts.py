@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,6 +14,7 @@ from pytest_django import Settings
 
 from knowledge import trials
 from knowledge.models import Trial
+from tests.factories import NOBODYS_KEY
 
 if TYPE_CHECKING:
     from tests.callers import Caller, MakeCaller
@@ -54,7 +54,7 @@ def test_an_account_that_was_switched_off_is_out_at_once(caller: Caller) -> None
     assert caller.get(DOCUMENTS).status_code == 401
 
 
-@pytest.mark.parametrize("path", [DOCUMENTS, f"{DOCUMENTS}{uuid4()}/", f"/api/v1/searches/{uuid4()}/"])
+@pytest.mark.parametrize("path", [DOCUMENTS, f"{DOCUMENTS}{NOBODYS_KEY}/", f"/api/v1/searches/{NOBODYS_KEY}/"])
 def test_an_account_without_a_role_reads_nothing(a_caller: MakeCaller, path: str) -> None:
     answer = a_caller(may=()).get(path)
     assert (answer.status_code, said(answer)) == (

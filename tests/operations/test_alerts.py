@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry, Metric
+from pytest_django import Settings
 
-from jeevo.environment import ROOT
+from jeevo.environment import ROOT, Offsite
 from operations import merged, metrics, target_list
 from operations.target_kinds import Target
 from tests.operations.test_merged import work
@@ -160,7 +161,10 @@ def names_of(found: Iterator[Metric]) -> set[str]:
 
 
 @pytest.mark.django_db
-def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(processes: Path) -> None:
+def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(
+    processes: Path, settings: Settings, tmp_path: Path
+) -> None:
+    settings.STORAGES = settings.STORAGES | {"offsite": Offsite(tmp_path.as_uri()).storage}
     CollectorRegistry(auto_describe=True).register(metrics.Everything())  # refuses a name that comes twice
     there = names_of(metrics.Everything().collect()) | names_of(iter(merged.merge(processes, now=0)))
     there |= {"up"} | {rule["record"] for rule in rules("record")}

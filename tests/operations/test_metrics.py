@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,9 +20,10 @@ from pytest_django import Settings
 from conversations import answering, dispatch
 from conversations.models import Answer, Handover, InboundMessage
 from jeevo import measures
+from jeevo.environment import Offsite
 from knowledge.models import Document
 from operations import wal
-from operations.models import Backup, Drill, Heartbeat, Protection
+from operations.models import Backup, Drill, Heartbeat, OffsiteState, Protection
 from tests import factories, fakes
 from tests.fixtures import ChangeEnvironment, Post
 
@@ -154,6 +156,16 @@ def test_backups_and_drills_are_told_by_age_and_what_is_not_known_is_not_told(cl
     assert value(client, "backup_exposure_seconds") is None
     Backup.objects.create(kind="dump", status="taken", requested_at=then, started_at=then, taken_at=then)
     assert value(client, "backup_exposure_seconds") == pytest.approx(10800, abs=30)
+
+
+def test_what_lies_outside_is_told_where_copies_go_outside(client: Client, settings: Settings, tmp_path: Path) -> None:
+    OffsiteState.objects.create(name="log", good_at=timezone.now() - timedelta(seconds=40))
+    now = timezone.now()
+    Backup.objects.create(kind="dump", status="taken", requested_at=now, started_at=now, taken_at=now)
+    assert value(client, "offsite_exposure_seconds") is None
+    settings.STORAGES = settings.STORAGES | {"offsite": Offsite(tmp_path.as_uri()).storage}
+    assert value(client, "offsite_exposure_seconds") == pytest.approx(40, abs=30)
+    assert value(client, "offsite_backups_waiting") == 1
 
 
 def test_the_log_that_waits_for_its_receiver_is_told(client: Client) -> None:

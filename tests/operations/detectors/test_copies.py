@@ -9,10 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
+from jeevo.environment import Offsite
 from operations import backups, detection, runbooks, wal
 from operations.detectors import copies
-from operations.models import Backup, Checkpoint, Drill, Protection
+from operations.models import Backup, Checkpoint, Drill, OffsiteState, Protection
 from tests.factories import HOUR, NOW, SECOND
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +119,16 @@ def test_a_disk_without_room_for_the_next_backup_is_told(monkeypatch: pytest.Mon
     assert (signal.severity, "free some space" in signal.details) == (3, True)
 
 
+@pytest.mark.django_db
+def test_copies_that_do_not_go_outside_are_told_where_they_should(settings: Settings, tmp_path: Path) -> None:
+    OffsiteState.objects.create(name="log", good_at=NOW - timedelta(minutes=16))
+    assert copies.not_outside(NOW) == [], "no place is set"
+    settings.STORAGES = settings.STORAGES | {"offsite": Offsite(tmp_path.as_uri()).storage}
+    (signal,) = copies.not_outside(NOW)
+    assert (signal.severity, signal.details[:51]) == (3, "The last copy of the log is 16 minutes old. See whe")
+    assert copies.not_outside(NOW - timedelta(minutes=2)) == []
+
+
 def test_each_has_a_runbook() -> None:
     mine = {each.runbook for each in detection.ALL if each.look.__module__ == copies.__name__}
-    assert mine == {"stale-backup", "drill", "log-receiver"} <= set(runbooks.names())
+    assert mine == {"stale-backup", "drill", "log-receiver", "off-site"} <= set(runbooks.names())
