@@ -6,7 +6,8 @@ Backups are not rewritten: they hold what was erased until they are too old to b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from conversations import erasure
@@ -29,6 +31,8 @@ log = structlog.get_logger(__name__)
 # A line is written a moment before what it tells of is committed.
 MARGIN = timedelta(minutes=10)
 TRIES = 3
+# Any constant will do; one erasure at a time.
+_LOCK = 7_233_862
 _ROWS = "SELECT number, hash FROM operations_erasure ORDER BY number"
 Copy = psycopg.Connection[Any]
 
@@ -61,7 +65,7 @@ def erase(person: Person, *, reason: str, by: User | None = None, all_the_same: 
 
 
 def _erase(person: Person, *, reason: str, by: User | None, all_the_same: bool) -> Erasure:
-    with transaction.atomic(), connection.cursor() as cursor:
+    with _alone() as cursor:
         erasure.lock(cursor, person)
         told = erasure.under_way(person)
         if told and not all_the_same:
@@ -77,6 +81,15 @@ def _erase(person: Person, *, reason: str, by: User | None, all_the_same: bool) 
             LogEntry.objects.log_actions(by.pk, [row], ADDITION, "Erased a person.", single_object=True)
     log.warning("a person was erased", erasure=row.number, by=by.pk if by else None, messages=found.counts["messages"])
     return row
+
+
+@contextmanager
+def _alone() -> Iterator[CursorWrapper]:
+    """In one transaction, with the lines and the rows alike: a process that died may have left a line that has no row."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        _settle()
+        yield cursor
 
 
 def _row(entry: Entry, **fields: Any) -> Erasure:
@@ -126,7 +139,13 @@ def replay(
 
 
 def settle() -> int:
-    """After a start: lines that a restore or a kill left in one of the two come to the other. Raises Damaged."""
+    """After a start: lines that a restore or a kill left in one of the two come to the other; how many. Raises Damaged."""
+    before = len(erasure_record.read()), Erasure.objects.count()
+    with _alone():
+        return abs(before[0] - before[1])
+
+
+def _settle() -> None:
     entries, rows = erasure_record.read(), _of_database()
     short = min(len(entries), len(rows))
     if entries[:short] != rows[:short]:
@@ -135,7 +154,6 @@ def settle() -> int:
         _row(each)
     if len(rows) > short:
         erasure_record.replace(rows)
-    return abs(len(entries) - len(rows))
 
 
 def mend() -> int:

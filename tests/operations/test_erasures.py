@@ -283,6 +283,21 @@ def test_rows_that_a_restore_took_back_come_from_the_file() -> None:
     assert (again.number, again.hash, again.people, again.reason) == (1, row.hash, row.people, "")
 
 
+def test_a_line_whose_rows_were_not_erased_after_all_gets_its_row_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody()
+    with monkeypatch.context() as patched:
+        patched.setattr(erasures, "_row", lambda *_, **__: 1 / 0)
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            erased()
+    assert Contact.objects.exists()
+    assert len(erasure_record.read()) == 1
+    erasures.check()
+    assert erased().number == 2
+    assert left_of() == []
+    erasures.check()
+    assert dict(Erasure.objects.values_list("number", "reason")) == {1: "", 2: WHY}
+
+
 def test_a_row_that_was_changed_is_found() -> None:
     somebody()
     erased()
