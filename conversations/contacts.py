@@ -34,6 +34,11 @@ def phone_key(phone: str) -> str:
     return keyed_hash("".join(c for c in phone if c.isdigit()))
 
 
+def plain(phone: str) -> str:
+    """What of a number is hashed: its digits, or all of it where there are none."""
+    return "".join(c for c in phone if c.isdigit()) or phone
+
+
 def _find(phone: str, user_id: str) -> Contact | None:
     wanted = Q()
     if phone:
@@ -72,7 +77,7 @@ def _learn(contact: Contact, phone: str, user_id: str, name: str, *, now: dateti
 
 
 def _key(phone: str) -> str:
-    return phone_key(phone) if any(c.isdigit() for c in phone) else keyed_hash(phone)
+    return keyed_hash(plain(phone))
 
 
 def _country_of_id(user_id: str) -> str:

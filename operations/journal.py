@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -39,6 +39,19 @@ class Line:
     state: str
     at: str
     facts: dict[str, Any]
+    before: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        return {"step": self.step, "state": self.state, "at": self.at, "facts": self.facts, "before": self.before}
+
+    @property
+    def hash(self) -> str:
+        return hashlib.sha256(json.dumps(self.body, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        return json.dumps(self.body | {"hash": self.hash}, sort_keys=True) + "\n"
 
 
 def folder() -> Path:
@@ -52,24 +65,37 @@ class Journal:
         self.key = str(key)
         self.path = folder() / f"{self.key}.jsonl"
 
-    def write(self, step: str, state: str, *, now: datetime, **facts: Any) -> None:
+    def write(self, step: str, state: str, *, now: datetime, **facts: Any) -> Line:
+        with self._locked() as file:
+            known = self.read()
+            line = Line(step, state, now.isoformat(), facts, known[-1].hash if known else _FIRST)
+            # A torn line of a process that died is cut off before the next one is put there.
+            file.truncate(len(_text(known)))
+            file.write(line.text.encode())
+        return line
+
+    def replace(self, lines: list[Line]) -> None:
+        """The whole file anew, as it once was."""
+        with self._locked() as file:
+            file.truncate(0)
+            file.write(_text(lines))
+
+    @contextmanager
+    def _locked(self) -> Iterator[IO[bytes]]:
+        """The file to append to, alone; on the disk when the block has ended."""
         folder().mkdir(parents=True, exist_ok=True, mode=0o700)
         with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            known = self._lines()
-            last = known[-1]["hash"] if known else _FIRST
-            body = {"step": step, "state": state, "at": now.isoformat(), "facts": facts, "before": last}
-            line = json.dumps(body | {"hash": _hash(body)}, sort_keys=True)
-            kept = "".join(json.dumps(each, sort_keys=True) + "\n" for each in known)
-            # A torn line of a process that died is cut off before the next one is put there.
-            file.truncate(len(kept.encode()))
-            file.write(line.encode() + b"\n")
+            yield file
             file.flush()
             os.fsync(file.fileno())
         sealed.sync_folder(folder())
 
     def read(self) -> list[Line]:
-        return [Line(each["step"], each["state"], each["at"], each["facts"]) for each in self._lines()]
+        try:
+            return parsed(self.path.read_bytes())
+        except FileNotFoundError:
+            return []
 
     def done(self, step: str) -> Line | None:
         """The last time this step was finished."""
@@ -81,35 +107,32 @@ class Journal:
     def _last(self, step: str, state: str) -> Line | None:
         return next((line for line in reversed(self.read()) if line.step == step and line.state == state), None)
 
-    def _lines(self) -> list[dict[str, Any]]:
-        try:
-            raw = self.path.read_bytes()
-        except FileNotFoundError:
-            return []
-        whole, _, _torn = raw.rpartition(b"\n")
-        lines = [_parsed(each) for each in whole.split(b"\n") if each]
-        if any(line is None for line in lines):
-            raise Broken("The journal of this restore holds a line that cannot be read.")
-        found = [line for line in lines if line is not None]
-        before = _FIRST
-        for line in found:
-            body = {key: value for key, value in line.items() if key != "hash"}
-            if line.get("before") != before or line.get("hash") != _hash(body):
-                raise Broken("The journal of this restore is not what was written into it.")
-            before = line["hash"]
-        return found
+
+def parsed(raw: bytes) -> list[Line]:
+    """The lines of such a file. Raises Broken where one was changed, taken out or put in."""
+    whole, _, _torn = raw.rpartition(b"\n")
+    before, found = _FIRST, list[Line]()
+    for text in filter(None, whole.split(b"\n")):
+        line, claimed = _line(text)
+        if line.before != before or line.hash != claimed:
+            raise Broken("The journal of this restore is not what was written into it.")
+        before = claimed
+        found.append(line)
+    return found
 
 
-def _parsed(line: bytes) -> dict[str, Any] | None:
+def _line(text: bytes) -> tuple[Line, str]:
+    """One line and the hash that it claims to have."""
     try:
-        found = json.loads(line)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        found = json.loads(text)
+        claimed = str(found.pop("hash"))
+        return Line(**found), claimed
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise Broken("The journal of this restore holds a line that cannot be read.") from error
 
 
-def _hash(body: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+def _text(lines: list[Line]) -> bytes:
+    return "".join(line.text for line in lines).encode()
 
 
 @contextmanager

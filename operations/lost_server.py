@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,21 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from jeevo.environment import Offsite
-from operations import contents, kit_keys, lost_files, offsite, offsite_reading, postgres, sealed, verification
+from jeevo.fields import unseal
+from operations import (
+    contents,
+    erasure_record,
+    erasures,
+    kit_keys,
+    lost_files,
+    offsite,
+    offsite_erasures,
+    offsite_reading,
+    postgres,
+    sealed,
+    verification,
+)
+from operations.erasure_record import Entry
 from operations.first_backup import owe
 from operations.models import Backup
 from operations.phrases import count
@@ -36,6 +51,10 @@ host all all ::1/128 scram-sha-256
 host replication all 127.0.0.1/32 scram-sha-256
 host replication all ::1/128 scram-sha-256
 """
+_NO_RECORD = (
+    "The record of who was erased cannot be read, so they might come back. See docs/erasure.md; --without-erasures goes on "
+    "without it."
+)
 _LOST = "The server was lost; whether it went out is not known."
 
 
@@ -45,13 +64,15 @@ class NotRecovered(Exception):
 
 @dataclass(frozen=True)
 class Wanted:
-    """`to`: None is all there is. `before_hole`: go without what lies behind a hole of the log."""
+    """`to`: None is all there is. `before_hole`: go without what lies behind a hole of the log. `without_erasures`: although
+    it is not known who was erased."""
 
     to: datetime | None
     source: Offsite
     kit: Kit
     replace: bool = False
     before_hole: bool = False
+    without_erasures: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +94,7 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
     to_do = kit_keys.put_back(wanted.kit, now=now)
     told("The keys of the kit are in their place.")
     place = offsite_reading.place_of(wanted.source, system=wanted.kit.system)
+    erased = _erased(place, wanted, told)
     found, damaged = offsite_reading.manifests(place)
     told(f"{count(len(found), 'backup lies', 'backups lie')} outside." + (f" {len(damaged)} cannot be read." if damaged else ""))
     candidates = offsite_reading.bases(found, until=wanted.to)
@@ -82,9 +104,11 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
     with postgres.scratch(f"recover-{now:%Y%m%d%H%M%S}") as scratch:
         base, cluster = _built(place, candidates, scratch, told)
         log = _log(place, scratch, base, wanted, told)
-        rows, last = _recovered(cluster, log, base, wanted, told)
+        rows, last = _recovered(cluster, log, base, wanted, erased, told)
         told(lost_files.bring_back(place, offsite_reading.files(found, until=wanted.to), scratch))
         _put_in_place(cluster, wanted, now=now)
+    if erased:
+        erasure_record.replace(erased)
     owe(now=now)
     told("The data directory is in its place; the service will take a full backup first.")
     return Recovered(base, rows, last, time.monotonic() - began, to_do)
@@ -110,6 +134,23 @@ def _none(whole: list[Backup]) -> str:
         return "No whole base backup lies outside; nothing can be rebuilt from there."
     first = whole[-1].manifest["finished_at"]
     return f"No base backup is as old as that. The earliest instant is {datetime.fromisoformat(first):%Y-%m-%d %H:%M:%S} UTC."
+
+
+def _erased(place: offsite.Place, wanted: Wanted, told: Report) -> list[Entry]:
+    """The record of erasures, as it lies outside or here, whichever goes on longer."""
+    if wanted.without_erasures:
+        told("The record of erasures is not looked at: people who were erased may be back.")
+        return []
+    try:
+        outside, here = offsite_erasures.fetch(place), erasure_record.read()
+    except (offsite.NotOffsite, erasure_record.Damaged) as problem:
+        raise NotRecovered(f"{_NO_RECORD} ({problem})") from problem
+    shorter, longer = sorted((outside, here), key=len)
+    if longer[: len(shorter)] != shorter:
+        raise NotRecovered(f"The record of erasures here is not that of the copies: move {erasure_record.path()} away first.")
+    if longer:
+        told(f"{count(len(longer), 'erasure is', 'erasures are')} in the record; whoever was erased stays so.")
+    return longer
 
 
 def _clear_leftovers() -> None:
@@ -175,7 +216,9 @@ def _options(log: Path, to: datetime | None) -> dict[str, str]:
     return stop | {"restore_command": fetch, "recovery_target_inclusive": "on", "recovery_target_action": "promote"}
 
 
-def _recovered(cluster: Path, log: Path, base: Backup, wanted: Wanted, told: Report) -> tuple[int, datetime | None]:
+def _recovered(
+    cluster: Path, log: Path, base: Backup, wanted: Wanted, erased: list[Entry], told: Report
+) -> tuple[int, datetime | None]:
     (cluster / "recovery.signal").touch()
     postgres.home().give(cluster / "recovery.signal")
     database = str(base.manifest["database"])
@@ -187,6 +230,8 @@ def _recovered(cluster: Path, log: Path, base: Backup, wanted: Wanted, told: Rep
                 last = row[0] if row else None
                 counted = contents.counted(one, deep=False)
                 _settle(one, counted, base)
+                if "conversations_contact" in counted:
+                    _erase_again(one, base, wanted, erased, told)
             rows = sum(each["rows"] for each in counted.values())
             told(f"{len(counted)} tables with {rows:,} rows came up.")
     except postgres.ToolProblem as problem:
@@ -207,6 +252,19 @@ def _settle(one: Any, counted: contents.Counts, base: Backup) -> None:
             " WHERE status IN ('queued', 'sending', 'uncertain')",
             [_LOST],
         )
+
+
+def _erase_again(one: Any, base: Backup, wanted: Wanted, erased: list[Entry], told: Report) -> None:
+    """With the keys of the kit, which the settings of this process have not read. What was erased before the base backup
+    is in none of it."""
+    keys = [key for key in wanted.kit.settings.get("FIELD_KEYS", "").split(",") if key] or list(settings.FIELD_KEYS)
+    since = datetime.fromisoformat(base.manifest["started_at"])
+    try:
+        done = erasures.replay(one, erased, since=since, field_keys=keys, unseal=partial(unseal, keys=keys))
+    except erasure_record.Damaged as problem:
+        raise NotRecovered(f"{problem} --without-erasures goes on without.") from problem
+    if done["erasures"]:
+        told(f"{count(done['contacts'], 'person', 'people')} whom the copy still held went again, because they were erased.")
 
 
 def _settle_backups(one: Any, base: Backup) -> None:

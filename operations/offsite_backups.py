@@ -73,9 +73,9 @@ def _is_whole(place: offsite.Place, name: str, sha256: str | None) -> bool:
     return True
 
 
-def expire(place: offsite.Place, *, now: datetime) -> list[Backup]:
+def expire(place: offsite.Place, *, now: datetime, keep: timedelta = retention.KEEP) -> list[Backup]:
     """The manifest goes first, so that what is half removed is not taken for whole."""
-    going = may_go(now=now)
+    going = may_go(now=now, keep=keep)
     for backup in going:
         folder = f"{FOLDER}/{backup.pk}"
         files = offsite.names(place, folder)[1]
@@ -88,9 +88,9 @@ def expire(place: offsite.Place, *, now: datetime) -> list[Backup]:
     return going
 
 
-def may_go(*, now: datetime) -> list[Backup]:
+def may_go(*, now: datetime, keep: timedelta = retention.KEEP) -> list[Backup]:
     """No longer kept here, older than the window, and a newer good one of its kind lies outside."""
-    old = _outside().exclude(status__in=[Status.TAKEN, Status.VERIFIED]).filter(taken_at__lt=now - retention.KEEP)
+    old = _outside().exclude(status__in=[Status.TAKEN, Status.VERIFIED]).filter(taken_at__lt=now - keep)
     return [each for each in old if _has_successor(each)]
 
 

@@ -23,6 +23,7 @@ from operations import (
     backups,
     first_backup,
     offsite_backups,
+    offsite_erasures,
     offsite_log,
     postgres,
     protection,
@@ -103,6 +104,7 @@ class Operator:
 
     def copy_log(self) -> None:
         self.log_copies.round(now=timezone.now())
+        offsite_erasures.round_of(now=timezone.now())
 
     def copy_backups(self) -> None:
         offsite_backups.round_of(now=timezone.now())

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
-from operations import backup_schedule, pauses, releases
+from operations import backup_schedule, erasure_record, erasures, pauses, releases
 from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
@@ -35,11 +35,23 @@ def prepare(*, say: Say) -> None:
         backup_schedule.ensure()
         first_account(say=say)
         pauses.service_started(now=timezone.now())
+        settle_erasures(say=say)
         if settings.ENVIRONMENT.serve_starter_content:
             loaded = starter.load()
             say(f"Starter articles: {loaded.added} new, {loaded.changed} changed, {loaded.unchanged} as before.")
     # FLUSHDB of the cache's own database; the broker lives in another.
     cache.clear()
+
+
+def settle_erasures(*, say: Say) -> None:
+    """Said and no more: the service starts without the record, and no restore does."""
+    try:
+        found = erasures.settle()
+    except erasure_record.Damaged as problem:
+        say(str(problem))
+        return
+    if found:
+        say(f"The record of erasures: {found} lines that a restore or a stop had left in one of two places are in both.")
 
 
 def make_roles() -> None:

@@ -28,6 +28,7 @@ STEPS = {
     "safety": "Back up what is live now, and restore that backup to check it",
     "lift": "Make the restored copy beside the live database",
     "migrate": "Bring its tables to this release",
+    "erase": "Erase again whoever was erased since then",
     "ready": "Count what would change",
     "confirmed": "Confirmed by typing the name of the database",
     "undo asked": "Asked to undo it",
@@ -38,7 +39,7 @@ STEPS = {
     "cancelled": "Cancelled",
 }
 _BACK = "Put back the database from before, because the service was not well"
-PREPARING = ("preflight", "safety", "lift", "migrate", "ready")
+PREPARING = ("preflight", "safety", "lift", "migrate", "erase", "ready")
 EXCHANGING = ("carry", "exchange", "health")
 ENDS = {
     "done": "The restored database is live",

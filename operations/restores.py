@@ -26,6 +26,8 @@ from operations import (
     carrying,
     contents,
     databases,
+    erasure_record,
+    erasures,
     incidents,
     lifting,
     postgres,
@@ -55,6 +57,7 @@ PROBLEMS = (
     lifting.NotTheSame,
     databases.NotExchanged,
     backups.NotTaken,
+    erasure_record.Damaged,
     Broken,
 )
 # The last resort: the row says in general what it was, and the log has the rest.
@@ -153,6 +156,7 @@ def prepare(restore: Restore, *, told: Told = _quiet) -> Restore:
             ("safety", _safety),
             ("lift", lambda: _lift(restore, name)),
             ("migrate", lambda: _migrate(name)),
+            ("erase", lambda: erasures.again_in(name, since=_since(restore))),
         )
         try:
             for step, work in steps:
@@ -187,6 +191,7 @@ def _failed(restore: Restore, journal: Journal, step: str, problem: Exception) -
 
 def _preflight(restore: Restore) -> dict[str, Any]:
     """What can be known beforehand, with nothing changed."""
+    erasures.check()
     base = _base_of(restore)
     manifest = backups.read_manifest(base.pk)
     loader = MigrationLoader(None, ignore_no_migrations=True)
@@ -309,9 +314,11 @@ def _carry_both(restore: Restore, journal: Journal, told: Told) -> None:
         told("carry")
         journal.write("carry", "begun", now=began)
         with databases.connect(restore.new_database) as target:
+            erasures.again(source, target, since=_since(restore))
             carrying.carry(source, target, since=_since(restore), messages=messages)
         journal.write("carry", "done", now=timezone.now())
         with databases.closed(live, but=source), databases.connect(restore.new_database) as target:
+            erasures.again(source, target, since=began)
             carrying.carry(source, target, since=began - timedelta(minutes=1), messages=messages)
 
 
@@ -380,4 +387,5 @@ def _carry_home(restore: Restore) -> None:
         databases.closed(live, but=source),
         databases.connect(restore.old_database) as target,
     ):
+        erasures.again(source, target, since=since)
         carrying.carry(source, target, since=since, messages=True)

@@ -45,8 +45,8 @@ ROLES: dict[str, Table] = {
     READ_ONLY: {"operations": _LOOK, "knowledge": _KNOWLEDGE, "conversations": frozenset()},
     INCIDENT_STAFF: {"operations": _WORK, "conversations": _TALK},
     OPERATOR: {
-        "operations": frozenset((*_WORK, *_PLAN, *_REACH, *_BRING_BACK, "act_on_machine")),
-        "conversations": frozenset((*_TALK, "add_holdingnotice", "change_holdingnotice")),
+        "operations": frozenset((*_WORK, *_PLAN, *_REACH, *_BRING_BACK, "act_on_machine", "view_erasure")),
+        "conversations": frozenset((*_TALK, "add_holdingnotice", "change_holdingnotice", "erase_contact")),
         "django_celery_beat": frozenset(f"{verb}_{name}" for verb in ("view", "add", "change") for name in _TIMERS),
         # Roles are given to people; what a role holds is written here, and an account is deactivated, not deleted.
         "auth": frozenset(("view_user", "add_user", "change_user", "view_group")),

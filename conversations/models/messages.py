@@ -50,6 +50,7 @@ class Contact(models.Model):
 
     class Meta:
         ordering = (F("last_inbound_at").desc(nulls_last=True), "id")
+        permissions = [("erase_contact", "Can erase a person and all that they wrote and got")]
         indexes = [
             # The list of contacts, latest first.
             models.Index(F("last_inbound_at").desc(nulls_last=True), name="contact_latest"),

@@ -10,13 +10,14 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework.authtoken.models import TokenProxy
 
 from operations import backup_admin, maintenance_admin, notice_admin, restore_admin, subscriber_admin
-from operations.admin import contacts, follow_ups, incidents
+from operations.admin import contacts, erasing, follow_ups, incidents
 from operations.people import FailedSignIns, PersonAdmin
 
 # Imported for the pages that they register.
 __all__ = [
     "backup_admin",
     "contacts",
+    "erasing",
     "follow_ups",
     "incidents",
     "maintenance_admin",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from operations.models.backups import Backup
 from operations.models.drills import Checkpoint, Drill, Protection
+from operations.models.erasures import Erasure
 from operations.models.incidents import LIVE_STATES, FollowUp, Incident, OnCallContact, TimelineEntry, Timer
 from operations.models.maintenance import ChecklistItem, MaintenanceSchedule, MaintenanceWindow, Pause
 from operations.models.notices import Delivery, Notice, Subscriber
@@ -20,6 +21,7 @@ __all__ = [
     "Checkpoint",
     "Delivery",
     "Drill",
+    "Erasure",
     "FollowUp",
     "Heartbeat",
     "Incident",

@@ -12,16 +12,20 @@ from django.db.models import Q
 
 
 class OffsiteState(models.Model):
-    """One row for each of the two that travel on their own: the log, and the backups."""
+    """One row for each of those that travel on their own: the log, the backups, and the record of erasures."""
 
-    name = models.CharField(max_length=10, primary_key=True, choices=[("log", "log"), ("backups", "backups")])
-    position = models.CharField(max_length=24, blank=True, help_text="The last finished piece of the log that is outside.")
+    name = models.CharField(
+        max_length=10, primary_key=True, choices=[("log", "log"), ("backups", "backups"), ("erasures", "erasures")]
+    )
+    position = models.CharField(
+        max_length=24, blank=True, help_text="The last finished piece of the log, or the last record, that is outside."
+    )
     good_at = models.DateTimeField(null=True, blank=True, help_text="When all there was lay outside, read back.")
     failed_at = models.DateTimeField(null=True, blank=True, help_text="Since when it has failed.")
     attempts = models.PositiveIntegerField(default=0, help_text="In a row, without success.")
     next_try_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=300, blank=True, help_text="Why, in words for staff.")
-    swept_at = models.DateTimeField(null=True, blank=True, help_text="When what is too old was last removed.")
+    swept_at = models.DateTimeField(null=True, blank=True, help_text="When what lies there was last looked through.")
 
     class Meta:
         constraints = [

@@ -39,6 +39,7 @@ ABILITIES: tuple[tuple[str, tuple[Ability, ...]], ...] = (
         (
             Ability("Read conversations", ("conversations.view_contact",)),
             Ability("Take handovers and reply", ("conversations.view_contact", "conversations.change_handover")),
+            Ability("Erase a person and all of their words", ("conversations.view_contact", "conversations.erase_contact")),
             Ability("Read questions that found no source", ("knowledge.view_unansweredquestion",)),
         ),
     ),

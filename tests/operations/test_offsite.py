@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -280,3 +282,18 @@ def test_one_that_was_let_go_within_the_window_stays_outside(use: Use, tmp_path:
     offsite_backups.round_of(now=NOW)
     assert recent not in offsite_backups.may_go(now=NOW)
     assert (tmp_path / "mnt" / offsite.ours().root / "backups" / str(UUID(str(recent.pk)))).is_dir()
+
+
+def test_older_ones_go_before_their_time_here_and_outside_and_the_last_good_one_stays(use: Use, tmp_path: Path) -> None:
+    use(Offsite(f"file://{tmp_path}/mnt"))
+    old, new = a_backup(days=3), a_backup()
+    while not offsite_backups.round_of(now=NOW):
+        pass
+    call_command("backup", "expire", keep_days=7, stdout=io.StringIO())
+    assert backups.place(old).exists()
+    out = io.StringIO()
+    call_command("backup", "expire", keep_days=0, stdout=out)
+    assert out.getvalue() == "1 backup went here.\n1 backup went outside.\n"
+    assert not backups.place(old).exists()
+    assert (outside(old), outside(new)) == (False, True)
+    assert [each.parent.name for each in tmp_path.glob("mnt/*/backups/*/manifest.json")] == [str(new.pk)]

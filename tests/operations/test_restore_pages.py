@@ -291,7 +291,7 @@ def test_progress_is_told_step_by_step(meera: User) -> None:
     restore = a_restore(meera, "preparing")
     a_journal(restore.pk, ("preflight", "begun"), ("preflight", "done"), ("safety", "begun"))
     story = restore_progress.story(restore.pk, expect=restore_progress.PREPARING)
-    assert [step.state for step in story.steps] == ["done", "now", "waits", "waits", "waits"]
+    assert [step.state for step in story.steps] == ["done", "now", "waits", "waits", "waits", "waits"]
     assert story.headline == "Back up what is live now, and restore that backup to check it"
     page = said(a_client(meera), at("change", restore) + "?part=state")
     assert "restore that backup to check it: now" in page

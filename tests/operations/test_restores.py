@@ -100,7 +100,7 @@ def test_what_was_deleted_comes_back_what_happened_since_stays_and_it_can_be_und
     # It was sent since; nobody gets it twice.
     assert set(OutboundMessage.objects.values_list("status", flat=True)) == {"sent"}
     assert [line.step for line in Journal(restore.pk).read() if line.state == "done"] == [
-        "preflight", "safety", "lift", "migrate", "ready", "confirmed", "carry", "exchange", "health", "end",
+        "preflight", "safety", "lift", "migrate", "erase", "ready", "confirmed", "carry", "exchange", "health", "end",
     ]  # fmt: skip
 
     factories.an_inbound(Contact.objects.get(), "After the restore.", wamid="after", received_at=timezone.now())

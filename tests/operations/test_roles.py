@@ -93,6 +93,7 @@ OPENS = {
     "operations/backup/take/": "O",
     "operations/restore/": "LIO",
     "operations/restore/add/": "O",
+    "operations/erasure/": "O",
     "operations/followup/": "LIO",
     "operations/incident/": "LIO",
     "operations/incident/add/": "IO",

@@ -1,13 +1,15 @@
 import argparse
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from operations import backups, verification
+from operations import backups, offsite, offsite_backups, retention, verification
 from operations.models import Backup
 from operations.offsite_standing import standing
+from operations.phrases import count
 
 
 class Command(BaseCommand):
@@ -21,14 +23,29 @@ class Command(BaseCommand):
         verify = steps.add_parser("verify", help="restore one into scratch and compare")
         verify.add_argument("key", help="as `backup list` shows it")
         steps.add_parser("list", help="the latest fifty")
+        expire = steps.add_parser("expire", help="let go of older ones before their time; newer verified ones stay")
+        expire.add_argument("--keep-days", type=int, required=True, help="0: all but the last verified ones")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["step"] == "list":
             self._list()
+        elif options["step"] == "expire":
+            self._expire(timedelta(days=max(0, options["keep_days"])))
         elif options["step"] == "take":
             self._take(options["kind"], verified=not options["no_verify"])
         else:
             self._verify(_known(options["key"]))
+
+    def _expire(self, keep: timedelta) -> None:
+        now = timezone.now()
+        gone = retention.expire(now=now, keep=keep)
+        self.stdout.write(f"{count(len(gone), 'backup', 'backups')} went here.")
+        if offsite.configured():
+            try:
+                outside = offsite_backups.expire(offsite.ours(), now=now, keep=keep)
+            except offsite.NotOffsite as problem:
+                raise CommandError(str(problem)) from problem
+            self.stdout.write(f"{count(len(outside), 'backup', 'backups')} went outside.")
 
     def _take(self, kind: str, *, verified: bool) -> None:
         self.stdout.write(f"Taking a {Backup.Kind(kind).label} ...")

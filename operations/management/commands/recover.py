@@ -25,6 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("--from", dest="source", help="s3://bucket/prefix, file:///folder or a folder; else as the kit says")
         parser.add_argument("--replace", action="store_true", help="move a database that is here aside")
         parser.add_argument("--before-hole", action="store_true", help="go without what lies behind a hole of the log")
+        parser.add_argument("--without-erasures", action="store_true", help="although it is not known who was erased")
         parser.add_argument("--passphrase-file", type=Path, help="in place of being asked; its first line")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -32,7 +33,8 @@ class Command(BaseCommand):
         try:
             kit = recovery_kit.opened(options["kit"].read_bytes(), passphrase(options["passphrase_file"]))
             source = _source(kit, options["source"])
-            wanted = lost_server.Wanted(to, source, kit, options["replace"], options["before_hole"])
+            flags = (options["replace"], options["before_hole"], options["without_erasures"])
+            wanted = lost_server.Wanted(to, source, kit, *flags)
             done = lost_server.recover(wanted, now=timezone.now(), report=self._say)
         except OSError as problem:
             raise CommandError(f"{problem.filename or 'The disk'}: {problem.strerror}.") from problem
