@@ -10,11 +10,10 @@ import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from django.db import connection
 
-from operations.figures import State as Shade
 from operations.models import Standby
 from operations.phrases import count, lasted
 
@@ -26,6 +25,7 @@ STALE, FRESH = timedelta(minutes=1), timedelta(seconds=15)
 LATE = timedelta(minutes=1)
 KEPT_WELL = ("reserved", "extended")
 State = Standby.State
+Shade = Literal["good", "at_risk", "breached", "unknown"]
 _NOTE = """
     SELECT s.name, log.stands::text, coalesce(k.active, false), coalesce(k.wal_status, 'lost'),
            k.restart_lsn >= log.stands, k.restart_lsn >= nullif(s.position, '')::pg_lsn,
@@ -134,7 +134,10 @@ def slots(names: list[str]) -> dict[str, Slot]:
 
 def look(*, now: datetime) -> list[Seen]:
     """As the watcher last wrote them down, with their slots as they are now."""
-    rows = following()
+    return _looked(following(), now=now)
+
+
+def _looked(rows: list[Standby], *, now: datetime) -> list[Seen]:
     known = slots([row.slot for row in rows]) if rows else {}
     return [_seen(row, known.get(row.slot), now=now) for row in rows]
 
@@ -161,15 +164,22 @@ def _behind(row: Standby, *, now: datetime) -> timedelta | None:
 
 def said(*, now: datetime) -> str:
     """One line for a page."""
-    found = look(now=now)
+    rows = list(Standby.objects.all())
+    found = _looked([row for row in rows if row.promoted_at is None], now=now)
     if not found:
-        return "No standby"
+        past = [row for row in rows if row.promoted_at is not None]
+        return _since_failover(past[-1]) if past else "No standby"
     worst = next((each for shade in ("breached", "at_risk", "unknown") for each in found if each.shade == shade), None)
     if worst is not None:
         return worst.said
     if len(found) == 1:
         return f"A standby follows, {lasted(found[0].behind or timedelta(0))} behind"
     return f"{count(len(found), 'standby follows', 'standbys follow')}, the last one {lasted(_last(found))} behind"
+
+
+def _since_failover(row: Standby) -> str:
+    took = lasted(timedelta(seconds=row.failover.get("seconds", 0)))
+    return f"No standby since the failover of {row.promoted_at:%Y-%m-%d %H:%M} UTC, which took {took}"
 
 
 def _last(found: list[Seen]) -> timedelta:

@@ -14,7 +14,7 @@ from django.db.migrations.loader import MigrationLoader
 from jeevo.fields import unseal
 from knowledge.models import Document
 from operations.phrases import count, lasted
-from operations.preflight import Line, good, kit
+from operations.preflight import Line, good, kit, standby
 
 OURS = ("knowledge", "conversations", "operations")
 _SEALED = "SELECT text FROM conversations_inboundmessage WHERE text IS NOT NULL ORDER BY id {direction} LIMIT 1"
@@ -38,6 +38,7 @@ def lines(open_one: psycopg.Connection[Any], *, starting: bool) -> Iterator[Line
         return
     yield keys(open_one)
     yield kit.line(open_one)
+    yield from standby.lines(open_one)
     yield articles(open_one)
     yield vectors(open_one)
     if not starting:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from django.db import connection
@@ -104,7 +105,7 @@ def slots() -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def by_address(url: str) -> psycopg.Connection[tuple[object, ...]]:
+def by_address(url: str) -> psycopg.Connection[Any]:
     return psycopg.connect(url, connect_timeout=5, autocommit=True)
 
 
