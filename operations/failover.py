@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from operations import after_loss, backups, failover_checks, failover_route, first_backup, standby_server
+from operations import after_loss, backups, failover_checks, failover_route, first_backup, lost_server, standby_server
 from operations.failover_checks import Verdict
 from operations.failover_route import Route
 from operations.phrases import count
@@ -127,6 +127,9 @@ def _assess(wanted: Wanted, folder: Folder, facts: Facts, run: Failover) -> None
     if not standby_server.runs(folder):
         standby_server.start(folder, facts)
     standing = standby_server.standing(folder, facts)
+    doubt = failover_route.doubt(wanted.route, folder, facts)
+    if doubt:
+        run.say(doubt)
     if not standing.in_recovery:
         run.say("It was activated before, and goes on from there.")
         return
@@ -186,7 +189,9 @@ def _activate(folder: Folder, facts: Facts, run: Failover, *, now: datetime) -> 
         run.say(f"{count(again, 'emergency reply goes', 'emergency replies go')} out again; twice is better than never.")
     if held:
         run.say(f"{count(held, 'message was', 'messages were')} held back, as they may have gone out: send again by hand.")
-    first_backup.owe(now=now)
+    if "promoted_at" not in run.told:  # the services may have begun to work with it since
+        first_backup.owe(now=now)
+        lost_server.begin_log_anew(f"before-{now:%Y%m%d%H%M%S}")
     run.keep(promoted_at=run.told.get("promoted_at", now.isoformat()), timeline=standing.timeline)
 
 

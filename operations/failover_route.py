@@ -57,6 +57,26 @@ def check(route: Route, folder: Folder) -> None:
             )
 
 
+def doubt(route: Route, folder: Folder, facts: Facts) -> str:
+    """A sentence when the service may not be able to reach it; the server answers questions while it still follows."""
+    if route.embedded:
+        return ""
+    try:
+        psycopg.connect(url(facts, folder.password(), host=_host(route, facts)), connect_timeout=4).close()
+    except psycopg.OperationalError as error:
+        if "SSL" in str(error):
+            return (
+                "The service asks for encryption (sslmode) and this server has none yet: put server.crt and server.key into "
+                f"{folder.cluster}, set ssl = on in its postgresql.conf, and restart it with `standby stop` and `start`."
+            )
+        return "Under the address that the service would use, this server does not let us in: see --host, and its pg_hba.conf."
+    return ""
+
+
+def _host(route: Route, facts: Facts) -> str:
+    return route.host or ("127.0.0.1" if facts.listen in _EVERYWHERE else facts.listen.split(",")[0])
+
+
 def take(route: Route, folder: Folder, facts: Facts, *, now: datetime, told: Told) -> None:
     if route.embedded:
         _in_place(folder, facts, now=now, told=told)
@@ -84,10 +104,8 @@ def url(facts: Facts, password: str, *, host: str) -> str:
 
 
 def _by_address(route: Route, folder: Folder, facts: Facts, *, now: datetime, told: Told) -> None:
-    host = route.host or ("127.0.0.1" if facts.listen in _EVERYWHERE else facts.listen.split(",")[0])
     secret = folder.password()
-    address = url(facts, secret, host=host)
-    lost_server.begin_log_anew(f"before-{now:%Y%m%d%H%M%S}")
+    address = url(facts, secret, host=_host(route, facts))
     told(f"DATABASE_URL={address.replace(quote(secret, safe=''), '(the same password)')}")
     if route.dotenv is not None:
         kept = write(route.dotenv, {"DATABASE_URL": address}, now=now)

@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from operations import (
     backup_keys,
@@ -81,7 +82,7 @@ def create(wanted: Wanted, *, now: datetime, report: Report) -> Created:
 
     folder = Folder(wanted.folder.resolve())
     facts, limits, to_do = _preflight(wanted, folder, now=now)
-    with _slot(facts.slot) as reserved, _own_folder(folder):
+    with _slot(facts, now=now) as reserved, _own_folder(folder):
         told("The live server keeps its log for the standby from now on.")
         folder.write(folder.passfile, standby_folder.pass_line(facts.connection, postgres.live().password))
         archive = wal.folder()
@@ -98,7 +99,7 @@ def create(wanted: Wanted, *, now: datetime, report: Report) -> Created:
         standing = standby_server.follow(folder, facts, told=told)
         told(f"It follows, {standing.behind_bytes:,} bytes behind.")
         to_do = (*to_do, *_other_system(folder, facts), *_other_disk(folder))
-        _row(facts, now=now)
+        Standby.objects.filter(name=facts.name).update(state=Standby.State.FOLLOWING, since=timezone.now())
     return Created(standing, time.monotonic() - began, to_do)
 
 
@@ -130,9 +131,16 @@ def _preflight(wanted: Wanted, folder: Folder, *, now: datetime) -> tuple[Facts,
     facts = Facts(
         wanted.name, slot, system, major, wanted.port, wanted.listen, superuser, database, _reached(wanted), now.isoformat()
     )
-    return facts, limits, () if limit != "-1" else (_UNLIMITED,)
+    told = [_UNLIMITED] if limit == "-1" else []
+    if facts.connection.get("sslmode", "prefer") not in ("disable", "allow", "prefer"):
+        told.append(_ENCRYPTED)
+    return facts, limits, tuple(told)
 
 
+_ENCRYPTED = (
+    "The service asks its database for encryption, and the standby has no certificate yet: put server.crt and server.key "
+    "into `postgres` in its folder, set ssl = on in the postgresql.conf there, then `standby stop` and `standby start`."
+)
 _UNLIMITED = (
     "The live server keeps its log for the standby without a limit: should it stay away, the disk fills up and the "
     "service stops. Set max_slot_wal_keep_size (10GB, say) on that server."
@@ -148,17 +156,20 @@ def _reached(wanted: Wanted) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def _slot(name: str) -> Iterator[str]:
-    """The slot, and where the log that it keeps begins. It goes again when the block ends badly."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_create_physical_replication_slot(%s, true)", [name])
-        cursor.execute("SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = %s", [name])
-        reserved = str(cursor.fetchone()[0])
+def _slot(facts: Facts, *, now: datetime) -> Iterator[str]:
+    """The slot, and where the log that it keeps begins. It goes again when the block ends badly; where not even that can be
+    done, the row is there, and the watcher tells of one that was never built."""
+    values: dict[str, Any] = {"slot": facts.slot, "address": f"{facts.listen}:{facts.port}", "created_at": now, "since": now}
+    Standby.objects.create(name=facts.name, state=Standby.State.BUILDING, **values)
     try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_create_physical_replication_slot(%s, true)", [facts.slot])
+            cursor.execute("SELECT restart_lsn::text FROM pg_replication_slots WHERE slot_name = %s", [facts.slot])
+            reserved = str(cursor.fetchone()[0])
         yield reserved
     except BaseException:
         with contextlib.suppress(standbys.NoSuchStandby):
-            standbys.remove(name.removeprefix(standbys.PREFIX))
+            standbys.remove(facts.name)
         raise
 
 
@@ -268,21 +279,6 @@ def _other_system(folder: Folder, facts: Facts) -> tuple[str, ...]:
                 "system, or rebuild the indexes after a promotion (REINDEX DATABASE).",
             )
     return ()
-
-
-def _row(facts: Facts, *, now: datetime) -> None:
-    """Told to the live server, whose watcher looks after it from now on."""
-    values: dict[str, Any] = {
-        "slot": facts.slot,
-        "address": f"{facts.listen}:{facts.port}",
-        "created_at": now,
-        "since": now,
-        "state": Standby.State.FOLLOWING,
-        **dict.fromkeys(("noted_at", "safe_at", "position_at", "promoted_at")),
-        "position": "",
-        "failover": {},
-    }
-    Standby.objects.update_or_create(name=facts.name, defaults=values)
 
 
 def _other_disk(folder: Folder) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ PREFIX = "jeevo_standby_"
 _NAME = re.compile(r"^[a-z0-9_]{1,40}$")
 # The watcher looks each round, which is every five seconds.
 STALE, FRESH = timedelta(minutes=1), timedelta(seconds=15)
+# A large one takes its time; whoever built it may also have been killed.
+BUILT_WITHIN = timedelta(hours=6)
 # A checkpoint or a large import may hold one up for a moment.
 LATE = timedelta(minutes=1)
 KEPT_WELL = ("reserved", "extended")
@@ -74,12 +76,14 @@ class Seen:
             return "breached"
         if self.state == State.AWAY or (self.behind is not None and self.behind > LATE):
             return "at_risk"
-        return "good" if self.behind is not None else "unknown"
+        return "good" if self.state == State.FOLLOWING and self.behind is not None else "unknown"
 
     @property
     def said(self) -> str:
         if self.state == State.LOST:
             return f"The standby {self.name} can follow no more: its part of the log is gone. Build it anew."
+        if self.state == State.BUILDING:
+            return f"The standby {self.name} is being built."
         if self.state == State.AWAY:
             return f"The standby {self.name} has not followed since {self.since:%Y-%m-%d %H:%M} UTC. {kept_for(self.slot)}"
         if self.behind is None:
@@ -114,6 +118,8 @@ def _noted(
     row: Standby, stands: str, active: bool, status: str, level: bool, marked: bool, put_back: bool, *, now: datetime
 ) -> None:
     state = State.LOST if status == "lost" else State.FOLLOWING if active else State.AWAY
+    if state == State.AWAY and row.state == State.BUILDING and now - row.since < BUILT_WITHIN:
+        state = State.BUILDING
     if state != row.state:
         row.state, row.since = state, now
     if active and level:

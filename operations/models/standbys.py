@@ -13,6 +13,7 @@ class Standby(models.Model):
     promoted it is found there, with what the failover took."""
 
     class State(models.TextChoices):
+        BUILDING = "building", "is being built"
         FOLLOWING = "following"
         AWAY = "away", "does not follow"
         LOST = "lost", "can follow no more"

@@ -11,7 +11,8 @@ from operations.preflight import Line, good
 
 NAME = "Standby"
 _ASK = """
-    SELECT s.name, coalesce(k.active, false), coalesce(k.wal_status, 'lost'), current_setting('max_slot_wal_keep_size') = '-1'
+    SELECT s.name, coalesce(k.active, false), coalesce(k.wal_status, 'lost'), current_setting('max_slot_wal_keep_size') = '-1',
+           s.state = 'building'
     FROM operations_standby s LEFT JOIN pg_replication_slots k ON k.slot_name = s.slot
     WHERE s.promoted_at IS NULL ORDER BY s.name
 """
@@ -21,8 +22,11 @@ def lines(open_one: psycopg.Connection[Any]) -> Iterator[Line]:
     found = open_one.execute(_ASK).fetchall()
     if not found:
         yield good(NAME, "None follows; a lost server is rebuilt from the copies outside.")
-    for name, active, status, unlimited in found:
-        yield line(name, active=active, status=status, unlimited=unlimited)
+    for name, active, status, unlimited, building in found:
+        if building and not active:
+            yield good(NAME, f"{name} is being built.")
+        else:
+            yield line(name, active=active, status=status, unlimited=unlimited)
 
 
 def line(name: str, *, active: bool, status: str, unlimited: bool) -> Line:

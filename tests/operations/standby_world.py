@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import socket
 import threading
 import time
@@ -15,7 +16,8 @@ import psycopg
 from django.db import connection
 from django.utils import timezone
 
-from operations import postgres, standby_build, standby_server, wal
+from operations import backups, postgres, standby_build, standby_server, standbys, verification, wal
+from operations.models import Backup
 from operations.standby_folder import Folder
 
 Said = list[str]
@@ -66,6 +68,35 @@ def way() -> Iterator[Way]:
         yield found
     finally:
         found.cut()
+
+
+@contextmanager
+def folder() -> Iterator[Folder]:
+    """A place for one standby; it and its slot are gone afterwards."""
+    found = Folder(place("standby"))
+    try:
+        yield found
+    finally:
+        standby_server.stop(found)
+        for each in (found.path, *found.path.parent.glob("wal-*.before-*")):
+            shutil.rmtree(each, ignore_errors=True)
+        for name in slots():
+            if name.startswith(standbys.PREFIX):
+                standbys.remove(name.removeprefix(standbys.PREFIX))
+
+
+def verified() -> Backup:
+    taken = backups.take("full", now=timezone.now())
+    verification.verify(taken, now=timezone.now())
+    return taken
+
+
+def piece_finished() -> None:
+    """Only the server's account may end a piece of the log by name; a piece's worth of changes does it as well."""
+    caught_up()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(pg_logical_emit_message(false, 'jeevo', repeat('x', 100000))) FROM generate_series(1, 170)")
+    caught_up()
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from conversations.models import OutboundMessage
-from operations import backups, checkpoints, failover, first_backup, standby_server, standbys, verification, wal
+from operations import checkpoints, failover, first_backup, standby_server, standbys, wal
 from operations.models import Standby
 from operations.standby_folder import Folder
 from tests import factories
@@ -27,19 +26,8 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 @pytest.fixture
 def folder() -> Iterator[Folder]:
-    found = Folder(world.place("standby"))
-    yield found
-    standby_server.stop(found)
-    shutil.rmtree(found.path, ignore_errors=True)
-    for each in found.path.parent.glob("wal-*.before-*"):
-        shutil.rmtree(each)
-    for name in world.slots():
-        if name.startswith(standbys.PREFIX):
-            standbys.remove(name.removeprefix(standbys.PREFIX))
-
-
-def verified() -> None:
-    verification.verify(backups.take("full", now=timezone.now()), now=timezone.now())
+    with world.folder() as found:
+        yield found
 
 
 def manage(*arguments: str) -> str:
@@ -52,7 +40,7 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
     dotenv = tmp_path / ".env"
     dotenv.write_text("JEEVO_MODE=live\nDATABASE_URL=postgresql://old/jeevo\nREDIS_URL=redis://x\n")
     with wal.received(), world.way() as way:
-        verified()
+        world.verified()
         Group.objects.create(name="in the log alone")
         world.caught_up()
         said = world.built(folder, through=way)
