@@ -18,7 +18,16 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from operations import after_loss, backups, failover_checks, failover_route, first_backup, lost_server, standby_server
+from operations import (
+    after_loss,
+    backups,
+    failover_checks,
+    failover_rest,
+    failover_route,
+    first_backup,
+    lost_server,
+    standby_server,
+)
 from operations.failover_checks import Verdict
 from operations.failover_route import Route
 from operations.phrases import count
@@ -35,8 +44,6 @@ TITLES = {
     "route": "4. Route the traffic",
 }
 PROMOTE_SECONDS = 60
-# For what the received log still holds to be replayed.
-REST_SECONDS = 60.0
 # An older emergency was answered, or its person has been helped otherwise.
 URGENT_FOR = timedelta(hours=1)
 HELD_BACK = "Held back by a failover: whether it went out is not known; send it again if it is still wanted"
@@ -146,7 +153,7 @@ def _assess(wanted: Wanted, folder: Folder, facts: Facts, run: Failover) -> None
         run.say(f"The primary last said that its log ends at {standing.told}; here it was received up to {standing.received}.")
     if standing.last_commit:
         run.say(f"The last change that is here is of {standing.last_commit:%Y-%m-%d %H:%M:%S} UTC.")
-    _bring_rest(wanted, folder, facts, standing, run)
+    _bring_rest(wanted, folder, facts, run)
 
 
 _HEARD = "The standby received from its primary within the last half minute."
@@ -156,16 +163,11 @@ _FENCE = (
 )
 
 
-def _bring_rest(wanted: Wanted, folder: Folder, facts: Facts, standing: standby_server.Standing, run: Failover) -> None:
+def _bring_rest(wanted: Wanted, folder: Folder, facts: Facts, run: Failover) -> None:
     """What was received elsewhere and is not here yet is replayed first."""
-    until = time.monotonic() + REST_SECONDS
-    left = failover_checks.ahead(folder, facts, standing)
-    if left:
-        run.say(f"{left} It is replayed first.")
-    while left and time.monotonic() < until:
-        time.sleep(1)
-        left = failover_checks.ahead(folder, facts, standby_server.standing(folder, facts))
+    left = failover_rest.bring(folder, facts, told=run.say)
     if left and not wanted.accept_loss:
+        failover_rest.listen_again(folder, facts)
         raise NotPromoted(
             f"{left} Nothing was changed. `manage.py recover` may bring back more, and takes longer; "
             "to go on without it, say --accept-loss."

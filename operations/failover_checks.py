@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,16 +9,15 @@ from enum import StrEnum
 from typing import Any
 
 import psycopg
-from django.conf import settings
 from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
-from operations import checkpoints, offsite, offsite_log, offsite_reading, postgres, wal
+from operations import checkpoints
 from operations.drill_compare import SHARE, SLACK
 from operations.phrases import count
 from operations.preflight import rows
 from operations.standby_folder import Facts, Folder
-from operations.standby_server import OTHER_COLLATIONS, Standing, connect
+from operations.standby_server import OTHER_COLLATIONS, connect
 
 CONNECT_SECONDS = 4
 # Whoever keeps a server running starts it again within seconds.
@@ -93,38 +91,6 @@ def _judged(error: str) -> Primary:
         if "Connection refused" in error or "No such file" in error:
             return Primary(Verdict.STOPPED, "Where the primary was, no server listens.")
     return Primary(Verdict.ANSWERS, "Something answers where the primary was, and lets nobody work now; it may come back.")
-
-
-def ahead(folder: Folder, facts: Facts, standing: Standing) -> str:
-    """A sentence when the received log goes further than the standby does; nothing when it does not or nobody knows.
-
-    What lies outside and goes further is fetched to where the standby looks for it.
-    """
-    here = max(wal.number_of(each) for each in (standing.received, standing.replayed, "0/0") if each)
-    there = max((each.number for each in wal.segments()), default=-1)
-    if folder.archive.is_dir() and offsite.configured():
-        with contextlib.suppress(offsite.NotOffsite):
-            place = offsite_reading.place_of(settings.ENVIRONMENT.offsite, system=facts.system)
-            there = max([there, *map(_number, _pieces(place))])
-            if there > here and standing.replayed:
-                offsite_reading.fetch_log(place, folder.archive, start=standing.replayed)
-                for each in folder.archive.iterdir():
-                    postgres.home().give(each)
-    if there <= here:
-        return ""
-    return f"The received log goes {count(there - here, 'piece', 'pieces')} of 16 MB further than this standby."
-
-
-def _pieces(place: offsite.Place) -> Iterator[str]:
-    for folder in (offsite_log.FOLDER, offsite_log.GROWING):
-        for name in offsite.names(place, folder)[1]:
-            found = offsite_log.NAME.match(name)
-            if found and not found["piece"].endswith(".history"):
-                yield found["piece"]
-
-
-def _number(piece: str) -> int:
-    return int(piece[8:16], 16) * 0x100 + int(piece[16:24], 16)
 
 
 def data(folder: Folder, facts: Facts) -> Iterator[Check]:

@@ -18,7 +18,17 @@ import psycopg
 from django.conf import settings
 from psycopg import sql
 
-from operations import lost_server, postgres, standby_build, standby_server
+from operations import (
+    backup_keys,
+    lost_files,
+    lost_server,
+    offsite,
+    offsite_reading,
+    postgres,
+    servers,
+    standby_build,
+    standby_server,
+)
 from operations.standby_folder import Facts, Folder
 
 Told = Callable[[str], None]
@@ -88,7 +98,7 @@ def take(route: Route, folder: Folder, facts: Facts, *, now: datetime, told: Tol
 def connected(route: Route, folder: Folder, facts: Facts) -> Iterator[psycopg.Connection[Any]]:
     """The new primary, wherever it stands now."""
     if route.embedded:
-        with psycopg.connect(postgres.start_own(), connect_timeout=10, autocommit=True) as one:
+        with psycopg.connect(servers.start_own(), connect_timeout=10, autocommit=True) as one:
             yield one
     else:
         with standby_server.connect(folder, facts) as one:
@@ -110,9 +120,24 @@ def _by_address(route: Route, folder: Folder, facts: Facts, *, now: datetime, to
     if route.dotenv is not None:
         kept = write(route.dotenv, {"DATABASE_URL": address}, now=now)
         told(f"It is written into {route.dotenv}; what was there is in {kept.name}.")
+    _bring_files(facts, told)
     told(
         "Restart every process of the service with it, on every machine. Where DATABASE_URL is set outside .env, change it there."
     )
+
+
+def _bring_files(facts: Facts, told: Told) -> None:
+    """What people had uploaded is in no database; on a new machine it comes from the copies outside."""
+    media = Path(settings.MEDIA_ROOT)
+    if not offsite.configured() or (media.is_dir() and any(media.iterdir())):
+        return
+    try:
+        place = offsite_reading.place_of(settings.ENVIRONMENT.offsite, system=facts.system)
+        found, _ = offsite_reading.manifests(place)
+        with postgres.scratch("failover-files") as scratch:
+            told(lost_files.bring_back(place, offsite_reading.files(found, until=None), scratch))
+    except (offsite.NotOffsite, backup_keys.KeyProblem) as problem:
+        told(f"Uploaded files were not brought back. {problem}")
 
 
 def _in_place(folder: Folder, facts: Facts, *, now: datetime, told: Told) -> None:
@@ -128,7 +153,7 @@ def _in_place(folder: Folder, facts: Facts, *, now: datetime, told: Told) -> Non
         original.unlink(missing_ok=True)
         lost_server.put_in_place(folder.cluster, now=now)
         shutil.rmtree(folder.archive, ignore_errors=True)
-    postgres.start_own()
+    servers.start_own()
     told("It is the server that Jeevo runs itself now; the data of before was moved aside.")
     if settings.ENVIRONMENT.database_url:
         told("Take DATABASE_URL and REDIS_URL out of .env.")

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from operations import postgres
+from operations import postgres, servers
 
 FACTS, FAILOVER, PASSFILE = "standby.json", "failover.json", "passfile"
 # A unix socket's whole name may have 107 bytes.
@@ -132,7 +132,7 @@ def check(path: Path, *, port: int) -> None:
         raise NoStandby(f"{path.parent} is not there.")
     if len(os.fsencode(path / f".s.PGSQL.{port}")) > LONGEST:
         raise NoStandby(f"{path} is too long a name for the server's socket: name a shorter one.")
-    if not postgres.can_enter(path.parent):
+    if not servers.can_enter(path.parent):
         raise NoStandby(f"The account that runs PostgreSQL here cannot enter {path.parent}: name another folder.")
 
 
@@ -148,15 +148,17 @@ def configure(folder: Folder, facts: Facts, *, limits: Mapping[str, str], archiv
         "unix_socket_directories": str(folder.path),
         "primary_conninfo": conninfo(folder, facts),
         "primary_slot_name": facts.slot,
-        "restore_command": fetching(archive),
+        "restore_command": fetching(*dict.fromkeys((archive, folder.archive))),
         "recovery_target_timeline": "latest",
         "hot_standby": "on",
+        # Nobody receives from it when it is promoted, so no write may wait for anybody.
+        "synchronous_standby_names": "",
         "wal_receiver_status_interval": "1s",
         "wal_receiver_timeout": "30s",
         "wal_retrieve_retry_interval": "2s",
     }
     lines = [f"{name} = '{_quoted(value)}'" for name, value in given.items()]
-    folder.write(original, postgres.server_settings(folder.logs) + "\n".join(["", *lines, ""]))
+    folder.write(original, servers.server_settings(folder.logs) + "\n".join(["", *lines, ""]))
     # What somebody set on the primary with ALTER SYSTEM is not for this one.
     folder.write(folder.cluster / "postgresql.auto.conf", "")
     allowed = "".join(f"host all all {each} scram-sha-256\nhost replication all {each} scram-sha-256\n" for each in networks)
@@ -179,10 +181,11 @@ def conninfo(folder: Folder, facts: Facts) -> str:
     return " ".join(f"{name}='{_escaped(value)}'" for name, value in parts.items())
 
 
-def fetching(archive: Path) -> str:
-    """The command by which a server takes a piece of the log from this folder."""
-    place = str(archive).replace("%", "%%").replace("'", "'\\''")
-    return f"cp '{place}/%f' '%p' 2>/dev/null || cp '{place}/%f.partial' '%p' 2>/dev/null"
+def fetching(*places: Path) -> str:
+    """The command by which a standby takes a whole piece of the log from the first of these folders that has it. Never one
+    that was being written: when it is promoted it would read that once more, over what was streamed."""
+    quoted = [str(each).replace("%", "%%").replace("'", "'\\''") for each in places]
+    return " || ".join(f"cp '{each}/%f' '%p' 2>/dev/null" for each in quoted)
 
 
 def pass_line(connection: Mapping[str, str], password: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from operations import postgres
+from operations import postgres, servers
 from operations.standby_folder import Facts, Folder, NoStandby
 
 START_SECONDS = 120.0
@@ -72,10 +72,10 @@ def start(folder: Folder, facts: Facts) -> None:
     if postgres.works_in(folder.cluster) and _answers(folder, facts):
         return
     folder.make("logs")
-    pid = postgres.launch(folder.cluster, major=facts.major, log=folder.path / "start.log")
+    pid = servers.launch(folder.cluster, major=facts.major, log=folder.path / "start.log")
     until = time.monotonic() + START_SECONDS
     while not _answers(folder, facts):
-        if not postgres.alive(pid):
+        if not servers.alive(pid):
             raise NoStandby(f"The standby's server ended by itself: {folder.logs} and start.log beside it say why.")
         if time.monotonic() > until:
             raise NoStandby(f"The standby's server does not answer after two minutes: look into {folder.logs}.")
@@ -87,7 +87,7 @@ def runs(folder: Folder) -> bool:
 
 
 def stop(folder: Folder) -> None:
-    postgres.end(folder.cluster)
+    servers.end(folder.cluster)
 
 
 def connect(folder: Folder, facts: Facts, database: str | None = None) -> psycopg.Connection[Any]:

@@ -134,10 +134,15 @@ def gaps(found: list[Segment]) -> Iterator[str]:
             yield f"{before.path.name} was never finished."
 
 
+def bytes_of(position: str) -> int:
+    """A position such as 0/3000028 as the number of bytes that were ever written before it."""
+    upper, lower = (int(part, 16) for part in position.split("/"))
+    return upper << 32 | lower
+
+
 def number_of(position: str) -> int:
     """Of the piece that holds this position, such as 0/3000028."""
-    upper, lower = (int(part, 16) for part in position.split("/"))
-    return upper * 0x100 + (lower >> 24)
+    return bytes_of(position) >> 24
 
 
 def unbroken_from(start: str, place: Path | None = None) -> None:

@@ -66,8 +66,12 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
         assert standby_server.standing(folder, folder.facts()).in_recovery
         world.until(lambda: _level(), what="the standby to have it all")
         way.cut()
+        world.until(lambda: not standby_server.standing(folder, folder.facts()).follows, what="the standby to notice")
+        Group.objects.create(name="received and not streamed")
+        world.caught_up()
         told = manage(*arguments)
     assert "no server listens" in told
+    assert "It is replayed first." in told
     assert "1 emergency reply goes out again" in told
     assert "2 messages were held back" in told
     assert all(title in told for title in failover.TITLES.values())
@@ -85,7 +89,10 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
     assert row[0] is True
     assert set(row[1]["steps"]) == {"assess", "activate", "verify", "route"}
     assert all(each["good"] for each in row[1]["checks"]), row[1]["checks"]
-    assert world.groups(folder) == {"in the log alone", "written since", "after the failover"}
+    assert world.groups(folder) == {
+        *("in the log alone", "written since"),
+        *("received and not streamed", "after the failover"),
+    }
     assert first_backup.is_owed()
     assert "was promoted" in manage("status", "--into", str(folder.path))
     with pytest.raises(CommandError, match="promoted already"):
@@ -99,3 +106,21 @@ def _level() -> bool:
     standbys.note(timezone.now())
     (seen,) = standbys.look(now=timezone.now())
     return seen.behind == timedelta(0)
+
+
+@pytest.mark.matrix
+def test_an_older_copy_of_the_last_piece_does_not_undo_what_was_streamed(folder: Folder) -> None:
+    with world.way() as way:
+        with wal.received():
+            world.verified()
+            world.caught_up()
+            world.built(folder, through=way)
+        # The receiver is away, and what it has of the piece that is being written grows old.
+        Group.objects.bulk_create(Group(name=f"streamed {number}") for number in range(2000))
+        world.until(_level, what="the standby to have it all")
+        assert [each for each in wal.segments() if each.partial]
+        way.cut()
+        world.until(lambda: not standby_server.standing(folder, folder.facts()).follows, what="the standby to notice")
+        told = manage("promote", "--into", str(folder.path), "--at-its-address")
+    assert "replayed first" not in told
+    assert len(world.groups(folder)) == 2000

@@ -19,7 +19,6 @@ from operations.failover_checks import Verdict
 from operations.failover_route import NotRouted, Route
 from operations.models import Checkpoint
 from operations.standby_folder import Facts, Folder
-from operations.standby_server import Standing
 from tests.factories import NOW
 from tests.fixtures import ChangeEnvironment
 from tests.operations import standby_world as world
@@ -74,27 +73,6 @@ def test_one_that_is_refused_is_asked_again_because_it_may_be_restarting(folder:
     folder.write(folder.passfile, standby_folder.pass_line(known.connection, "x"))
     assert failover_checks.primary(folder, known, pause=paused.append).verdict is Verdict.STOPPED
     assert paused == [1.5, 1.5]
-
-
-@pytest.mark.parametrize(
-    ("received", "replayed", "said"),
-    [
-        ("0/3000028", "0/3000028", "2 pieces of 16 MB further"),
-        ("0/4FFFFFF", "0/4FFFFFF", "1 piece of 16 MB further"),
-        # The stream stood there, and the rest came from the archive.
-        ("0/3000028", "0/5000028", ""),
-        ("0/6000000", "0/6000000", ""),
-    ],
-)
-def test_a_log_that_goes_further_is_told(
-    received: str, replayed: str, said: str, folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("000000010000000000000004", "000000010000000000000005.partial"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr(wal, "folder", lambda: tmp_path)
-    standing = Standing(True, "", None, received, replayed, 0, None, NOW, 1, None)
-    assert said in failover_checks.ahead(folder, facts(1), standing)
-    assert bool(failover_checks.ahead(folder, facts(1), standing)) == bool(said)
 
 
 def test_the_new_address_is_written_and_the_file_of_before_is_kept(tmp_path: Path) -> None:

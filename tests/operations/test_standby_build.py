@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+import io
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import Group
+from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
@@ -128,8 +129,12 @@ def test_on_a_machine_without_the_backups_it_is_made_of_the_copies_outside(
     outside = Offsite((tmp_path / "mnt").as_uri())
     environment(offsite=outside)
     settings.STORAGES = settings.STORAGES | {"offsite": outside.storage}
+    settings.MEDIA_ROOT = tmp_path / "media"
+    _made(tmp_path / "media")
+    (tmp_path / "media" / "guideline.pdf").write_bytes(b"%PDF")
     with wal.received():
         world.verified()
+        backups.take("configuration", now=timezone.now())
         Group.objects.create(name="in the log alone")
         world.piece_finished()
         offsite_log.LogCopies().round(now=timezone.now())
@@ -143,8 +148,20 @@ def test_on_a_machine_without_the_backups_it_is_made_of_the_copies_outside(
             assert any("fetched from outside" in line for line in said)
             Group.objects.create(name="since")
             world.until(lambda: world.groups(folder) == {"in the log alone", "since"}, what="the rows to arrive")
-        shutil.rmtree(tmp_path / "elsewhere")
-    assert not first_backup.is_owed()
+            # Everything that lies outside is replayed, and the files of people are brought along.
+            settings.MEDIA_ROOT = tmp_path / "media elsewhere"
+            offsite_log.LogCopies().round(now=timezone.now())
+            out = io.StringIO()
+            arguments = ("promote", "--into", str(folder.path), "--at-its-address", "--primary-is-fenced")
+            call_command("standby", *arguments, stdout=out)
+            assert "1 uploaded file is back" in out.getvalue()
+            assert "from here it still answers" in out.getvalue()
+            assert (tmp_path / "media elsewhere" / "guideline.pdf").read_bytes() == b"%PDF"
+            with standby_server.connect(folder, folder.facts()) as one:
+                states = dict(one.execute("SELECT kind, status FROM operations_backup").fetchall())
+            # The files of the first were fetched to build it; those of the second are fetched after that was settled.
+            assert states == {"full": "verified", "configuration": "expired"}
+            assert first_backup.is_owed()
 
 
 def _made(path: Path) -> Path:
