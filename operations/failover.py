@@ -108,7 +108,9 @@ class Failover:
 def promote(wanted: Wanted, *, now: datetime, report: Report) -> Failover:
     folder = Folder(wanted.folder.resolve())
     facts = folder.facts()
-    run = Failover(folder, report, folder.failover() or {"began": now.isoformat(), "steps": {}})
+    known = folder.failover()
+    # One that was refused changed nothing, and its time is not that of this one.
+    run = Failover(folder, report, known if "promoted_at" in known else {"began": now.isoformat(), "steps": {}})
     if run.told.get("ended"):
         raise NotPromoted("It was promoted already: `manage.py standby status --into` shows what it took.")
     if folder.cluster.is_dir():  # else it was put in place already, and the promotion was killed there

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from operations import (
@@ -168,7 +168,7 @@ def _slot(facts: Facts, *, now: datetime) -> Iterator[str]:
             reserved = str(cursor.fetchone()[0])
         yield reserved
     except BaseException:
-        with contextlib.suppress(standbys.NoSuchStandby):
+        with contextlib.suppress(standbys.NoSuchStandby, DatabaseError):
             standbys.remove(facts.name)
         raise
 

@@ -64,6 +64,7 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
         with pytest.raises(CommandError, match="answers and takes writes"):
             manage(*arguments)
         assert standby_server.standing(folder, folder.facts()).in_recovery
+        refused_at = timezone.now().isoformat()
         world.until(lambda: _level(), what="the standby to have it all")
         way.cut()
         world.until(lambda: not standby_server.standing(folder, folder.facts()).follows, what="the standby to notice")
@@ -74,6 +75,7 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
     assert "It is replayed first." in told
     assert "1 emergency reply goes out again" in told
     assert "2 messages were held back" in told
+    assert folder.failover()["began"] > refused_at, "the time of a refusal is not counted"
     assert all(title in told for title in failover.TITLES.values())
     assert "the guide allows 35 minutes" in told
     # Everything is there, under the address that was written down, with the password of before.

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
@@ -73,6 +74,10 @@ class Command(BaseCommand):
             raise CommandError(f"{problem.filename or 'The disk'}: {problem.strerror}.") from problem
         except PROBLEMS as problem:
             raise CommandError(str(problem)) from problem
+        except psycopg.Error as problem:  # its words may quote a row
+            raise CommandError(
+                "A server stopped answering in the middle: `logs` in the standby's folder says why. Then say the same again."
+            ) from problem
 
     def create(self, options: dict[str, Any]) -> None:
         wanted = standby_build.Wanted(
