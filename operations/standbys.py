@@ -81,14 +81,14 @@ class Seen:
     @property
     def said(self) -> str:
         if self.state == State.LOST:
-            return f"The standby {self.name} can follow no more: its part of the log is gone. Build it anew."
+            return f'The standby "{self.name}" can follow no more: its part of the log is gone. Build it anew.'
         if self.state == State.BUILDING:
-            return f"The standby {self.name} is being built."
+            return f'The standby "{self.name}" is being built.'
         if self.state == State.AWAY:
-            return f"The standby {self.name} has not followed since {self.since:%Y-%m-%d %H:%M} UTC. {kept_for(self.slot)}"
+            return f'The standby "{self.name}" has not followed since {self.since:%Y-%m-%d %H:%M} UTC. {kept_for(self.slot)}'
         if self.behind is None:
-            return f"The standby {self.name} was not looked at for a minute."
-        return f"The standby {self.name} follows, {lasted(self.behind)} behind."
+            return f'The standby "{self.name}" was not looked at for a minute.'
+        return f'The standby "{self.name}" follows, {lasted(self.behind)} behind.'
 
 
 def slot_of(name: str) -> str:

@@ -14,9 +14,9 @@ def away(now: datetime) -> list[Signal]:
     found = []
     for each in standbys.look(now=now):
         if each.state == Standby.State.AWAY:
-            found.append(Signal(f"The standby {each.name} does not follow", MEDIUM, each.name, each.said, each.since))
+            found.append(Signal(f'The standby "{each.name}" does not follow', MEDIUM, each.name, each.said, each.since))
         elif each.state == Standby.State.FOLLOWING and each.behind is not None and each.behind > standbys.LATE:
-            found.append(Signal(f"The standby {each.name} falls behind", MEDIUM, each.name, each.said))
+            found.append(Signal(f'The standby "{each.name}" falls behind', MEDIUM, each.name, each.said))
     return found
 
 
@@ -25,8 +25,8 @@ def slot_in_danger(now: datetime) -> list[Signal]:
     found = []
     for each in standbys.look(now=now):
         if each.state == Standby.State.LOST:
-            found.append(Signal(f"The standby {each.name} can follow no more", HIGH, each.name, each.said))
+            found.append(Signal(f'The standby "{each.name}" can follow no more', HIGH, each.name, each.said))
         elif each.slot is not None and each.slot.status not in standbys.KEPT_WELL:
             details = f"The server is about to let go of what it has not taken. {standbys.kept_for(each.slot)}"
-            found.append(Signal(f"The log is not kept for the standby {each.name}", HIGH, each.name, details))
+            found.append(Signal(f'The log is not kept for the standby "{each.name}"', HIGH, each.name, details))
     return found

@@ -70,7 +70,7 @@ def test_a_standby_that_is_being_built_is_no_incident(monkeypatch: pytest.Monkey
         cursor.execute("SELECT pg_create_physical_replication_slot(%s, true)", [row.slot])
     try:
         standbys.note(now)
-        assert standbys.said(now=now) == "The standby one is being built."
+        assert standbys.said(now=now) == 'The standby "one" is being built.'
         standbys.note(now + standbys.BUILT_WITHIN)
         row.refresh_from_db()
         assert row.state == "away", "whoever built it was killed"

@@ -57,8 +57,8 @@ def test_without_one_nothing_is_asked_of_the_server() -> None:
     [
         (0, 0, "A standby follows, less than a second behind", "good"),
         (5, 8, "A standby follows, 8 seconds behind", "good"),
-        (5, 61, "The standby one follows, 1 minute behind.", "at_risk"),
-        (61, 61, "The standby one was not looked at for a minute.", "unknown"),
+        (5, 61, 'The standby "one" follows, 1 minute behind.', "at_risk"),
+        (61, 61, 'The standby "one" was not looked at for a minute.', "unknown"),
     ],
 )
 @pytest.mark.usefixtures("kept")
@@ -74,7 +74,7 @@ def test_of_several_the_worst_is_said(kept: dict[str, standbys.Slot]) -> None:
     other = a_standby("two", noted_at=NOW - 5 * SECOND, safe_at=NOW - 8 * SECOND)
     assert standbys.said(now=NOW) == "2 standbys follow, the last one 8 seconds behind"
     del kept[other.slot]
-    assert standbys.said(now=NOW) == "The standby two can follow no more: its part of the log is gone. Build it anew."
+    assert standbys.said(now=NOW) == 'The standby "two" can follow no more: its part of the log is gone. Build it anew.'
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,7 +121,7 @@ def test_one_that_falls_behind_is_told() -> None:
     a_standby(noted_at=NOW, safe_at=NOW - MINUTE)
     assert followers.away(NOW) == []
     (signal,) = followers.away(NOW + 10 * SECOND)
-    assert signal.title == "The standby one falls behind"
+    assert signal.title == 'The standby "one" falls behind'
 
 
 def test_after_a_failover_the_page_says_what_it_took() -> None:

@@ -169,7 +169,7 @@ def _seen(seen: standbys.Seen) -> dict[str, Any]:
 def _promoted(row: Standby) -> dict[str, Any]:
     assert row.promoted_at is not None
     steps = row.failover.get("steps", {})
-    said = f"The standby {row.name} was promoted {row.promoted_at:%Y-%m-%d %H:%M} UTC, and is this server now."
+    said = f'The standby "{row.name}" was promoted {row.promoted_at:%Y-%m-%d %H:%M} UTC, and is this server now.'
     return {
         "name": row.name,
         "following": False,
@@ -184,7 +184,7 @@ def _by_itself(folder: standby_folder.Folder) -> dict[str, Any]:
     facts, told = folder.facts(), folder.failover()
     if told.get("ended"):
         at = datetime.fromisoformat(told["promoted_at"])
-        said = [f"The standby {facts.name} was promoted {at:%Y-%m-%d %H:%M} UTC.", *_times(told["steps"])]
+        said = [f'The standby "{facts.name}" was promoted {at:%Y-%m-%d %H:%M} UTC.', *_times(told["steps"])]
         return {"name": facts.name, "following": False, "state": "promoted", "steps": told["steps"], "said": said}
     now = standby_server.standing(folder, facts)
     if now.follows:
