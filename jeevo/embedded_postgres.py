@@ -55,6 +55,8 @@ summarize_wal = on
 wal_compression = on
 max_wal_senders = 10
 max_replication_slots = 10
+# Whoever receives the log and stays away must not fill the disk: a lost slot costs a new copy, a full disk the service.
+max_slot_wal_keep_size = '10GB'
 log_destination = stderr
 logging_collector = on
 log_directory = '{logs}'

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django_celery_beat.models import PeriodicTask
 
-from operations import backup_progress, backup_schedule, backups, offsite_standing, restorable
+from operations import backup_progress, backup_schedule, backups, offsite_standing, restorable, standbys
 from operations.models import Backup
 from operations.models.backups import KEPT_STATES
 
@@ -63,6 +63,7 @@ def overview(request: HttpRequest) -> dict[str, Any]:
         "earliest": first,
         "lost": restorable.in_words(found.lost),
         "outside": offsite_standing.standing(now=now),
+        "standby": standbys.said(now=now),
         "runs": runs(request, now=now),
         "work": backup_progress.under_way(now=now),
         "may_take": request.user.has_perm(ADD),

@@ -13,7 +13,7 @@ from functools import partial
 from django.db import transaction
 
 from operations import absence, signals
-from operations.detectors import Detector, Signal, answers, budget, copies, machine, people, sending
+from operations.detectors import Detector, Signal, answers, budget, copies, followers, machine, people, sending
 from operations.models import Incident, Sighting, TimelineEntry
 from operations.watcher import Watch
 
@@ -40,6 +40,8 @@ ALL: tuple[Detector, ...] = (
     Detector("log_receiver_away", copies.receiver_away, "log-receiver", every=30, lasting=5 * MINUTE),
     Detector("log_slot", copies.slot_in_danger, "log-receiver", every=30),
     Detector("copies_outside", copies.not_outside, "off-site", every=60),
+    Detector("standby_away", followers.away, "standby", every=30, lasting=5 * MINUTE),
+    Detector("standby_slot", followers.slot_in_danger, "standby", every=30),
     Detector("timers_silent", machine.timers_silent, "timers-silent", every=60, lasting=5 * MINUTE),
 )
 

@@ -24,6 +24,7 @@ from psycopg.types.json import Jsonb
 from jeevo.environment import Offsite
 from jeevo.fields import unseal
 from operations import (
+    after_loss,
     contents,
     erasure_record,
     erasures,
@@ -35,6 +36,7 @@ from operations import (
     postgres,
     sealed,
     verification,
+    wal,
 )
 from operations.erasure_record import Entry
 from operations.first_backup import owe
@@ -106,7 +108,7 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
         log = _log(place, scratch, base, wanted, told)
         rows, last = _recovered(cluster, log, base, wanted, erased, told)
         told(lost_files.bring_back(place, offsite_reading.files(found, until=wanted.to), scratch))
-        _put_in_place(cluster, wanted, now=now)
+        put_in_place(cluster, now=now)
     if erased:
         erasure_record.replace(erased)
     owe(now=now)
@@ -247,11 +249,7 @@ def _settle(one: Any, counted: contents.Counts, base: Backup) -> None:
     if "operations_backup" in counted:
         _settle_backups(one, base)
     if "conversations_outboundmessage" in counted:
-        one.execute(
-            "UPDATE conversations_outboundmessage SET status = 'failed', failed_at = now(), reason = %s, retry_at = NULL"
-            " WHERE status IN ('queued', 'sending', 'uncertain')",
-            [_LOST],
-        )
+        after_loss.hold_back(one, _LOST)
 
 
 def _erase_again(one: Any, base: Backup, wanted: Wanted, erased: list[Entry], told: Report) -> None:
@@ -269,16 +267,7 @@ def _erase_again(one: Any, base: Backup, wanted: Wanted, erased: list[Entry], to
 
 def _settle_backups(one: Any, base: Backup) -> None:
     """Those whose files were fetched are here; of the others the copies outside are all there is."""
-    here = [each.pk for each in _chain(base)]
-    states = [
-        ("failed", "reason = 'Its server was lost.'", "running"),
-        ("cancelled", "reason = ''", "requested"),
-        ("expired", "step = 'only outside'", "taken"),
-        ("expired", "step = 'only outside'", "verified"),
-    ]
-    for state, also, was in states:
-        statement = f"UPDATE operations_backup SET status = %s, ended_at = now(), {also} WHERE status = %s AND id <> ALL(%s)"  # noqa: S608
-        one.execute(statement, [state, was, here])
+    after_loss.only_outside(one, here=[each.pk for each in _chain(base)])
     for each in _chain(base):
         one.execute(
             "UPDATE operations_backup SET status = 'taken', step = '', taken_at = coalesce(taken_at, now()), manifest = %s"
@@ -287,7 +276,8 @@ def _settle_backups(one: Any, base: Backup) -> None:
         )
 
 
-def _put_in_place(cluster: Path, wanted: Wanted, *, now: datetime) -> None:
+def put_in_place(cluster: Path, *, now: datetime) -> None:
+    """As the server that Jeevo runs itself; what was there, data and received log, is moved aside."""
     home = postgres.home()
     (cluster / "pg_hba.conf").write_text(HBA)
     if not (cluster / "postgresql.conf").exists():  # some systems keep it elsewhere
@@ -297,9 +287,13 @@ def _put_in_place(cluster: Path, wanted: Wanted, *, now: datetime) -> None:
     target, aside = postgres.own_cluster(), f"before-{now:%Y%m%d%H%M%S}"
     if target.exists():
         target.rename(target.with_name(f"{target.name}.{aside}"))
-    # The receiver begins anew on the new line of the log; the old one lies outside.
-    received = home.folder / "wal"
-    if received.is_dir() and any(received.iterdir()):
-        received.rename(received.with_name(f"wal.{aside}"))
+    begin_log_anew(aside)
     cluster.rename(target)
     sealed.sync_folder(target.parent)
+
+
+def begin_log_anew(aside: str) -> None:
+    """The receiver begins anew on the new line of the log; what it received of the old one lies outside."""
+    received = wal.folder()
+    if any(received.iterdir()):
+        received.rename(received.with_name(f"{received.name}.{aside}"))

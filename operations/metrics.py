@@ -35,6 +35,7 @@ class Figure:
 # Each look tells the use since the one before; this is the one before the first.
 psutil.cpu_percent()
 _OPEN = "FROM conversations_inboundmessage WHERE status IN ('waiting', 'processing')"
+_STANDBYS = "FROM operations_standby s LEFT JOIN pg_replication_slots k ON k.slot_name = s.slot WHERE s.promoted_at IS NULL"
 _SENT = "FROM conversations_outboundmessage WHERE status"
 FIGURES = (
     Figure(
@@ -128,6 +129,24 @@ FIGURES = (
         "Backups that are kept here and do not lie outside yet.",
         "SELECT count(*) FROM operations_backup WHERE status IN ('taken', 'verified') AND offsite_at IS NULL",
         when=offsite.configured,
+    ),
+    Figure(
+        "standby_up",
+        "Whether a standby follows.",
+        f"SELECT s.name, coalesce(k.active, false)::int {_STANDBYS}",
+        ("standby",),
+    ),
+    Figure(
+        "standby_behind_bytes",
+        "How much of the server's log is not on the standby's disk.",
+        f"SELECT s.name, greatest(0, pg_wal_lsn_diff(pg_current_wal_flush_lsn(), k.restart_lsn))::float8 {_STANDBYS}",
+        ("standby",),
+    ),
+    Figure(
+        "standby_behind_seconds",
+        "Since what was last known to be on the standby's disk was committed.",
+        f"SELECT s.name, extract(epoch FROM now() - s.safe_at)::float8 {_STANDBYS}",
+        ("standby",),
     ),
     Figure(
         "watcher_heartbeat_age_seconds",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from operations import drills
+from operations import drills, standbys
 from operations.models import Backup, Checkpoint, Drill, Protection
 from operations.phrases import lasted
 
@@ -32,7 +32,8 @@ class Reason:
 
 @dataclass(frozen=True)
 class RecoveryState:
-    """`exposure` is the work that would be lost now; None where nobody knows. `rto` is that of the last drill that passed."""
+    """`exposure` is the work that would be lost now; None where nobody knows. `rto` is that of the last drill that passed;
+    `standby` one line."""
 
     tier: str
     reasons: tuple[str, ...]
@@ -43,6 +44,7 @@ class RecoveryState:
     verified_age: timedelta | None
     drill: Drill | None
     rto: timedelta | None
+    standby: str
     judged: tuple[Reason, ...]
 
     @property
@@ -87,6 +89,7 @@ def look(*, now: datetime) -> RecoveryState:
         verified_age=now - verified_at if verified_at else None,
         drill=drill,
         rto=timedelta(seconds=passed.rto_seconds) if passed and passed.rto_seconds is not None else None,
+        standby=standbys.said(now=now),
         judged=(),
     )
     judged = [*_of_tier(state), *_of_exposure(state), *_of_backups(state, now=now), *_of_drills(state, now=now)]

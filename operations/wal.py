@@ -134,10 +134,20 @@ def gaps(found: list[Segment]) -> Iterator[str]:
             yield f"{before.path.name} was never finished."
 
 
+def bytes_of(position: str) -> int:
+    """A position such as 0/3000028 as the number of bytes that were ever written before it."""
+    upper, lower = (int(part, 16) for part in position.split("/"))
+    return upper << 32 | lower
+
+
+def number_of(position: str) -> int:
+    """Of the piece that holds this position, such as 0/3000028."""
+    return bytes_of(position) >> 24
+
+
 def unbroken_from(start: str, place: Path | None = None) -> None:
     """Raises NoWal unless the received log goes on without a hole from this position, such as 0/3000028."""
-    upper, lower = (int(part, 16) for part in start.split("/"))
-    number = upper * 0x100 + (lower >> 24)
+    number = number_of(start)
     wanted = [each for each in segments(place) if each.number >= number]
     if not wanted or wanted[0].number > number:
         raise NoWal("The log does not reach back to the backup: take a new full backup; earlier instants are lost.")
@@ -147,8 +157,7 @@ def unbroken_from(start: str, place: Path | None = None) -> None:
 
 def expire(before: str, place: Path | None = None) -> int:
     """Remove what lies wholly before this position; the number of files that went."""
-    upper, lower = (int(part, 16) for part in before.split("/"))
-    number = upper * 0x100 + (lower >> 24)
+    number = number_of(before)
     gone = [each for each in segments(place) if each.number < number]
     for each in gone:
         each.path.unlink()

@@ -16,6 +16,7 @@ from operations import (
     schedules,
     sending,
     spool_import,
+    standbys,
     status_page,
     window_watch,
 )
@@ -35,6 +36,7 @@ ALL: tuple[Watch, ...] = (
     Watch("status page", status_page.PAGE.run, every=30),
     Watch("figures", rollups.Figures()),
     Watch("what is received", protection.note),
+    Watch("standbys", standbys.note),
     Watch("checkpoint", checkpoints.take, every=60),
     Watch("old checkpoints", checkpoints.forget, every=3600),
     Watch("slow statements", samples.take),

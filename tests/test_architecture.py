@@ -16,8 +16,9 @@ PROJECT = ("jeevo", *APPS)
 # What each package may import of the others. The composition root is not here: it is wired by the files below.
 BELOW = {"knowledge": set[str](), "conversations": {"knowledge"}, "operations": {"conversations", "knowledge"}}
 LEAVES = {"jeevo.environment", "jeevo.fields", "jeevo.logging", "jeevo.ids", "jeevo.measures"}
-# Backups need the programs and the account of the embedded server; its one door takes them from here.
-ALSO = {"operations.postgres": {"jeevo.embedded", "jeevo.embedded_host", "jeevo.embedded_postgres", "jeevo.embedded_programs"}}
+# Backups and standbys need the programs and the account of the embedded server; its two doors take them from here.
+_SERVERS = {"jeevo.embedded", "jeevo.embedded_host", "jeevo.embedded_postgres", "jeevo.embedded_programs"}
+ALSO = {"operations.postgres": _SERVERS, "operations.servers": _SERVERS}
 PURE = {
     *(f"conversations.{name}" for name in ["triage", "rulebook", "rule_check", "phrasing", "lexicon", "wordforms", "language"]),
     *(f"conversations.{name}" for name in ["webhook", "questions", "extractive", "validation", "evidence"]),

@@ -11,6 +11,7 @@ from operations.models.notices import Delivery, Notice, Subscriber
 from operations.models.offsite import OffsiteState, RecoveryKit
 from operations.models.restores import Restore
 from operations.models.samples import QuerySample, Release
+from operations.models.standbys import Standby
 from operations.models.watching import Alert, Heartbeat, Rollup, Sighting
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Restore",
     "Rollup",
     "Sighting",
+    "Standby",
     "Subscriber",
     "TimelineEntry",
     "Timer",

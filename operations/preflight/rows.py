@@ -15,7 +15,7 @@ from jeevo.fields import unseal
 from knowledge.models import Document
 from operations import offsite, offsite_standing
 from operations.phrases import count, lasted
-from operations.preflight import Line, good, kit
+from operations.preflight import Line, good, kit, standby
 
 OURS = ("knowledge", "conversations", "operations")
 _SEALED = "SELECT text FROM conversations_inboundmessage WHERE text IS NOT NULL ORDER BY id {direction} LIMIT 1"
@@ -40,6 +40,7 @@ def lines(open_one: psycopg.Connection[Any], *, starting: bool) -> Iterator[Line
     yield keys(open_one)
     yield kit.line(open_one)
     yield copies()
+    yield from standby.lines(open_one)
     yield articles(open_one)
     yield vectors(open_one)
     if not starting:

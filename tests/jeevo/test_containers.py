@@ -142,7 +142,7 @@ def test_the_database_keeps_its_data_where_postgres_18_puts_it() -> None:
 
 def test_the_database_is_ready_for_backups_and_logs_no_words() -> None:
     embedded = dict(re.findall(r"^(\w+) = '?([^'\n]*)'?$", SETTINGS, re.MULTILINE))
-    same = ("wal_", "summarize_", "log_parameter", "log_min", "log_statement", "log_error")
+    same = ("wal_", "summarize_", "max_slot_", "log_parameter", "log_min", "log_statement", "log_error")
     assert flags("db") == {name: value for name, value in embedded.items() if name.startswith(same)}
 
 

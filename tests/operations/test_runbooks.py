@@ -23,7 +23,7 @@ ALERTS = {
     *("slow-answers", "slow-webhook", "slow-search", "slow-database", "high-error-rate", "database-errors", "timeouts"),
     *("provider-limits", "memory", "processor", "disk", "connections", "low-confidence", "missing-citations"),
     *("stale-knowledge", "watcher-dead", "stuck-messages", "jeevo-down", "send-failures", "token-refused", "red-flags"),
-    *("stale-backup", "drill", "log-receiver", "lost-server", "off-site"),
+    *("stale-backup", "drill", "log-receiver", "lost-server", "off-site", "standby", "failover"),
     *("fallback-rate", "dispatcher-silent", "workers-silent", "timers-silent"),
 }
 PARTS = [
