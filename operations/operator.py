@@ -30,6 +30,7 @@ from operations import (
     restores,
     retention,
     smoke,
+    synchronous,
     tiers,
     verification,
     wal,
@@ -42,8 +43,8 @@ NAME = "operator"
 ROUND_SECONDS = 2.0
 # What is promised, with room for a receiver that is started again or a database that is exchanged.
 BEAT_SECONDS = 5.0
-# After a failure of the receiver, so that a server that restarts is not stormed.
-PAUSE_SECONDS = 5.0
+# After a failure of the receiver, so that a server that restarts is not stormed; one that ran this long is started at once.
+PAUSE_SECONDS, STEADY_SECONDS = 5.0, 10.0
 HOUR, MINUTE = 3600.0, 60.0
 # The first answers after a start are not slowed down by the first backup.
 FIRST_SECONDS = 300.0
@@ -65,7 +66,9 @@ class Operator:
         copying = [threading.Thread(target=self._until_stopped, args=(each,)) for each in (self.copy_log, self.copy_backups)]
         for thread in (jobs, *copying):
             thread.start()
-        self._until_stopped(self.receive)
+        with synchronous.guarded():
+            self._until_stopped(self.receive)
+        synchronous.release()
         for thread in (jobs, *copying):
             thread.join(timeout=30)
 
@@ -88,13 +91,23 @@ class Operator:
         if tiers.detect().letter != "A":
             self._beat_until(time.monotonic() + MINUTE)
             return
-        with wal.received() as receiver:
+        began, arming = time.monotonic(), synchronous.Arming()
+        with wal.received() as receiver, contextlib.closing(arming):
             while not self.stopping.is_set() and receiver.poll() is None:
                 self.beat()
-                self.stopping.wait(ROUND_SECONDS)
+                arming.look(now=time.monotonic())
+                self._while_it_lives(receiver)
+            if self.stopping.is_set():
+                synchronous.release()
         if not self.stopping.is_set():
             log.warning("the receiver of the log ended; it is started again")
-            self.stopping.wait(PAUSE_SECONDS)
+            self.stopping.wait(0 if time.monotonic() - began > STEADY_SECONDS else PAUSE_SECONDS)
+
+    def _while_it_lives(self, receiver: postgres.Running) -> None:
+        """Until the next round, or until it ends: writes wait for the next one."""
+        until = time.monotonic() + ROUND_SECONDS
+        while time.monotonic() < until and receiver.poll() is None and not self.stopping.wait(0.2):
+            pass
 
     def _beat_until(self, end: float) -> None:
         while not self.stopping.is_set() and time.monotonic() < end:
@@ -157,7 +170,9 @@ class Operator:
         """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""
         values = {"at": timezone.now(), "every_seconds": BEAT_SECONDS}
         try:
-            Heartbeat.objects.update_or_create(name=NAME, defaults=values)
+            # It may not wait for the receiver, which waits for this thread to start it again.
+            with synchronous.unwaiting():
+                Heartbeat.objects.update_or_create(name=NAME, defaults=values)
         except (DatabaseError, InterfaceError):
             log.warning("the heartbeat of the operator could not be written")
             connection.close()

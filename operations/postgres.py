@@ -162,12 +162,13 @@ def read(program: str, *arguments: str, major: int) -> str:
 
 
 @contextlib.contextmanager
-def kept_running(program: str, *arguments: str, server: Server, major: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs as the servers' account for as long as the block does; asked to end first, so that it can flush."""
+def kept_running(program: str, *arguments: str, name: str, server: Server, major: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as the servers' account for as long as the block does; asked to end first, so that it can flush.
+    The server knows it by this name."""
     with subprocess.Popen(  # noqa: S603  (our own programs and arguments)
         [str(tools(major) / program), *arguments],
         cwd="/",
-        env={**embedded_programs.CLEAN_ENVIRONMENT, **server.variables, "PGAPPNAME": program},
+        env={**embedded_programs.CLEAN_ENVIRONMENT, **server.variables, "PGAPPNAME": name},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -249,6 +250,16 @@ def _sentence(program: str, code: int, said: str) -> str:
     }
     why = next((reason for words, reason in causes.items() if words in said), f"it ended with code {code}")
     return f"{program} did not finish: {why}."
+
+
+def is_own() -> bool:
+    """Whether the live server is the one that Jeevo runs itself."""
+    return settings.ENVIRONMENT.database_url is None
+
+
+def wait_for(standby: str) -> None:
+    """Let commits on our own server wait for the standby of this name; "" for none."""
+    embedded_postgres.wait_for(home(), standby)
 
 
 def own_cluster() -> Path:
