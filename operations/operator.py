@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -57,6 +58,7 @@ class Operator:
         self.next_hourly = time.monotonic() + FIRST_SECONDS
         self.next_minute = time.monotonic()
         self.log_copies = offsite_log.LogCopies()
+        self.tried = dict[UUID, float]()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,11 +134,24 @@ class Operator:
             due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
+        else:
+            self.verify_what_was_left()
         protection.keep(now=timezone.now())
+
+    def verify_what_was_left(self) -> None:
+        """One at a time, and each once an hour: what stands in the way is a thing of the machine, such as a full disk."""
+        for backup in backups.unverified(now=timezone.now()):
+            if time.monotonic() - self.tried.get(backup.pk, -HOUR) >= HOUR:
+                self.tried[backup.pk] = time.monotonic()
+                with contextlib.suppress(verification.NotGood):
+                    verification.verify(backup, now=timezone.now())
+                return
 
     def look_after(self) -> None:
         if time.monotonic() >= self.next_minute:
             self.next_minute = time.monotonic() + MINUTE
+            for name in postgres.clear_scratch():
+                log.info("what a process that died left in scratch was removed", scratch=name)
             backups.fail_silent(now=timezone.now())
             restore_upkeep.expire(now=timezone.now())
             restore_upkeep.take_down(now=timezone.now())
