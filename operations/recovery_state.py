@@ -146,8 +146,13 @@ def waiting_said(row: Protection, *, now: datetime) -> str:
     return "Writes do not wait for the received log now; Preflight says what is missing."
 
 
+def fell_back(row: Protection) -> bool:
+    """Whether writes should wait for the received log, and do not any more because its receiver was away."""
+    return row.tier == "A" and row.fell_back_at is not None and bool(settings.ENVIRONMENT.synchronous_replication)
+
+
 def _of_waiting(row: Protection) -> list[Reason]:
-    if row.tier != "A" or row.fell_back_at is None or not settings.ENVIRONMENT.synchronous_replication:
+    if not fell_back(row):
         return []
     return [
         Reason("at_risk", "Writes no longer wait for the received log: what is acknowledged now could be lost with the disk.")

@@ -67,6 +67,8 @@ def measure(*, now: datetime) -> Restorable:
     state = _state(lost, facts, now=now)
     at_work = facts.beat is not None and now - facts.beat < SILENT
     said = _said(state, lost, facts.verified_at, now=now)
+    if state == "good" and recovery_state.fell_back(row):
+        state = "at_risk"
     waiting = recovery_state.waiting_said(row, now=now)
     return Restorable(instants, tuple(row.reasons), lost, facts.verified_at, state, said, at_work, waiting)
 

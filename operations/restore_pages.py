@@ -64,7 +64,7 @@ def add(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("admin:operations_restore_change", restore.pk)
     sure = fresh(request) if not sent else sure
-    context = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
+    context: dict[str, Any] = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
     context["title"] = "Restore something"
     return _page(request, "add.html", context, failed=sent)
 
