@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -134,18 +135,23 @@ GROUPS = "SELECT name FROM auth_group WHERE name LIKE 'of the test%%' ORDER BY 1
 class Journal:
     def __init__(self, one: Machine, key: str) -> None:
         self.path, self.one, self.key = one.data / "restores" / f"{key}.jsonl", one, key
+        self.known = Counter[tuple[str, str]]()
 
-    def times(self, step: str, state: str) -> int:
-        """How often this line stands there: whoever goes on writes some of them again."""
+    def lines(self) -> Counter[tuple[str, str]]:
+        """How often each stands there: whoever goes on writes some of them again."""
         try:
-            lines = self.path.read_text().splitlines()
+            found = [_parsed(line) for line in self.path.read_text().splitlines()]
         except FileNotFoundError:
-            return 0
-        return sum(_is(line, step, state) for line in lines)
+            return Counter()
+        return Counter(each for each in found if each is not None)
 
     def kill_at(self, step: str, state: str) -> None:
-        before = self.times(step, state)
-        killed_at(self.one, lambda: self.times(step, state) > before)
+        """When the process that runs now writes this line."""
+        killed_at(self.one, lambda: self.lines()[step, state] > self.known[step, state])
+
+    def restart(self) -> None:
+        self.known = self.lines()
+        self.one.begin("operator")
 
     def status(self) -> str:
         return str(self.one.rows("SELECT status FROM operations_restore WHERE id = %s", self.key)[0][0])
@@ -154,12 +160,12 @@ class Journal:
         return str(self.one.rows("SELECT problem FROM operations_restore WHERE id = %s", self.key)[0][0])
 
 
-def _is(line: str, step: str, state: str) -> bool:
+def _parsed(line: str) -> tuple[str, str] | None:
     try:
         found = json.loads(line)
     except ValueError:  # it is being written
-        return False
-    return bool(found["step"] == step and found["state"] == state)
+        return None
+    return found["step"], found["state"]
 
 
 @pytest.mark.matrix
@@ -179,16 +185,16 @@ def test_a_restore_whose_process_is_killed_at_every_step_is_put_in_place(one: Ma
     for step in PREPARING:
         journal.kill_at(step, "begun")
         assert one.rows(GROUPS) == [], "nothing live is touched"
-        one.begin("operator")
+        journal.restart()
     eventually(lambda: journal.status() in ("ready", "failed"), seconds=180, what="the restored copy")
     assert journal.status() == "ready", journal.problem()
     confirming = threading.Thread(target=one.manage, args=("shell", "-c", CONFIRMED.format(key=journal.key)))
     confirming.start()
     for step, state in SWAPPING:
         journal.kill_at(step, state)
-        one.begin("operator")
+        journal.restart()
     confirming.join()
-    eventually(lambda: journal.times("end", "done") > 0, seconds=180, what="the restored database to be live")
+    eventually(lambda: journal.lines()["end", "done"], seconds=180, what="the restored database to be live")
     assert journal.status() == "done", journal.problem()
     assert one.rows(GROUPS) == [("of the test, to be lost",)]
     caught_up(one)
