@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from urllib.parse import quote
@@ -57,6 +58,7 @@ max_wal_senders = 10
 max_replication_slots = 10
 # Whoever receives the log and stays away must not fill the disk: a lost slot costs a new copy, a full disk the service.
 max_slot_wal_keep_size = '10GB'
+synchronous_standby_names = '{standby}'
 log_destination = stderr
 logging_collector = on
 log_directory = '{logs}'
@@ -201,11 +203,24 @@ def _need(home: Home, done: subprocess.CompletedProcess[str]) -> None:
         raise EmbeddedError(_explain(home, done.stderr))
 
 
-def _write_settings(home: Home, cluster: Path) -> None:
+def wait_for(home: Home, standby: str) -> None:
+    """Let commits wait for the standby of this name, or with "" for none. The server is told by a signal: where every
+    connection hangs in a commit, none is left to tell it by. A start begins with none."""
+    cluster = home.folder / CLUSTER
+    _write_settings(home, cluster, standby=standby)
+    pid = _pid(_note(cluster))
+    if pid is not None and works_in(pid, cluster):
+        os.kill(pid, signal.SIGHUP)
+
+
+def _write_settings(home: Home, cluster: Path, *, standby: str = "") -> None:
     path = cluster / "jeevo.conf"
     logs = str(home.folder / "logs" / CLUSTER).replace("'", "''")
-    path.write_text(SETTINGS.format(logs=logs))
-    home.give(path)
+    # A server that reads it at this moment finds the old one or the new one; two processes may write at once.
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    draft.write_text(SETTINGS.format(logs=logs, standby=standby))
+    home.give(draft)
+    draft.replace(path)
 
 
 def _start_once(home: Home, cluster: Path, report: Report) -> str | None:

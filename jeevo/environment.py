@@ -123,6 +123,7 @@ class Environment:
     subscriber_networks: tuple[str, ...]
     outside_ping_url: str
     offsite: Offsite
+    synchronous_replication: bool
     release: str
     log_level: str
 
@@ -380,6 +381,7 @@ def read(source: Mapping[str, str]) -> Environment:
         subscriber_networks=_networks(reader),
         outside_ping_url=reader.url("OUTSIDE_PING_URL", "", ("http", "https")),
         offsite=_offsite(reader),
+        synchronous_replication=reader.flag("SYNCHRONOUS_REPLICATION", True),
         release=reader.text("JEEVO_RELEASE"),
         log_level=reader.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
     )

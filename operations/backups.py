@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from operations import backup_keys, contents, kept_files, postgres, sealed
+from operations.locks import held
 from operations.models import Backup, Protection
 from operations.tar_watch import TarWatch
 
@@ -31,8 +33,10 @@ Kind, Status = Backup.Kind, Backup.Status
 
 FORMAT = 1
 MANIFEST, PG_MANIFEST = "manifest.json", "backup_manifest"
-# A row that was not written to for so long belongs to a process that is gone.
+# A row that was not written to for so long belongs to a process that hangs.
 SILENT_FOR = timedelta(minutes=10)
+# Whoever takes one verifies it at once.
+LEFT_AFTER = timedelta(minutes=1)
 TELL_EVERY = 64 * 1024 * 1024
 # Free space asked for before a backup begins, as a share of the database.
 ROOM = 1.1
@@ -78,7 +82,22 @@ def cancel(backup: Backup, *, by: User, now: datetime) -> bool:
 
 def make(backup: Backup, *, now: datetime) -> Backup:
     """Make what was asked for. One at a time: the database refuses a second that runs."""
-    _begin(backup, now=now)
+    with _alone():
+        _begin(backup, now=now)
+        return _made(backup)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Held by whoever makes a backup on this machine; it goes with the process, so that a row whose lock is free is left
+    by one that died."""
+    with held(Path(settings.ENVIRONMENT.data, "backup.lock")) as ours:
+        if not ours:
+            raise NotTaken("Another backup is being made; this one waits for it.")
+        yield
+
+
+def _made(backup: Backup) -> Backup:
     try:
         check_room(factor=0.1 if backup.parent or backup.kind == Kind.CONFIGURATION else ROOM)
         with sealed.new_folder(place(backup)) as draft:
@@ -119,12 +138,30 @@ def chain(backup: Backup) -> list[Backup]:
 
 
 def fail_silent(*, now: datetime) -> int:
-    """Rows of processes that died: said to have failed, their half-written files removed."""
-    rows = Backup.objects.filter(status=Status.RUNNING, started_at__lt=now - SILENT_FOR)
-    gone = [row for row in rows if not _is_growing(row, now=now)]
+    """Rows of processes that died: said to have failed at once, their half-written files removed. One whose process lives and
+    has written nothing for long is given up."""
+    running = Backup.objects.filter(status=Status.RUNNING)
+    if not running.exists():
+        return 0
+    try:
+        with _alone():
+            return _fail(list(running))
+    except NotTaken:
+        rows = running.filter(started_at__lt=now - SILENT_FOR)
+        return _fail([row for row in rows if not _is_growing(row, now=now)])
+
+
+def _fail(gone: list[Backup]) -> int:
     for row in gone:
         _ended(row, Status.FAILED, "Its process ended before it was done.")
     return len(gone)
+
+
+def unverified(*, now: datetime) -> Iterator[Backup]:
+    """Taken, and left by a process that died before it had restored them to see whether they are good."""
+    for row in Backup.objects.filter(status=Status.TAKEN, taken_at__lt=now - LEFT_AFTER).order_by("-taken_at"):
+        if place(row).is_dir() and not postgres.is_used(f"verify-{row.pk}"):
+            yield row
 
 
 def _is_growing(backup: Backup, *, now: datetime) -> bool:

@@ -38,6 +38,7 @@ ALL: tuple[Detector, ...] = (
     Detector("drill_failed", copies.drill_failed, "drill", every=60),
     Detector("drill_overdue", copies.drill_overdue, "drill", every=300),
     Detector("log_receiver_away", copies.receiver_away, "log-receiver", every=30, lasting=5 * MINUTE),
+    Detector("log_not_synchronous", copies.not_synchronous, "log-receiver", every=5),
     Detector("log_slot", copies.slot_in_danger, "log-receiver", every=30),
     Detector("copies_outside", copies.not_outside, "off-site", every=60),
     Detector("standby_away", followers.away, "standby", every=30, lasting=5 * MINUTE),

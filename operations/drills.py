@@ -6,7 +6,6 @@ live database and cannot reach the code that puts another in its place: a test h
 
 from __future__ import annotations
 
-import fcntl
 import secrets
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from operations import backup_keys, backups, drill_compare, postgres, recovery, sealed, tiers, verification, wal
+from operations.locks import held
 from operations.models import Backup, Checkpoint, Drill
 
 log = structlog.get_logger(__name__)
@@ -131,11 +131,9 @@ def fail_silent() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     """One drill at a time on this machine; the lock goes with the process."""
-    with Path(settings.ENVIRONMENT.data, "drill.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NoDrill("A drill is under way.") from None
+    with held(Path(settings.ENVIRONMENT.data, "drill.lock")) as ours:
+        if not ours:
+            raise NoDrill("A drill is under way.")
         yield
 
 

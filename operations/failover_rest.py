@@ -73,7 +73,7 @@ def _fetch(folder: Folder, facts: Facts, standing: Standing, told: Callable[[str
     folder.make(folder.archive.name)
     try:
         place = offsite_reading.place_of(settings.ENVIRONMENT.offsite, system=facts.system)
-        offsite_reading.fetch_log(place, folder.archive, start=standing.replayed or "0/0")
+        offsite_reading.fetch_log(place, folder.archive, start=standing.replayed or "0/0", system=facts.system)
     except (offsite.NotOffsite, backup_keys.KeyProblem) as problem:
         told(f"The copies outside could not be looked at. {problem}")
     for each in folder.archive.iterdir():

@@ -21,6 +21,7 @@ from uuid import UUID
 from django.conf import settings
 
 from operations import sealed
+from operations.locks import held
 
 _FIRST = "0" * 64
 
@@ -139,9 +140,7 @@ def _text(lines: list[Line]) -> bytes:
 def alone() -> Iterator[None]:
     """One restore at a time on this machine. A lock in the database would die with the connections that a swap ends."""
     folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder() / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Busy("Another restore is under way on this machine; wait until it has ended.") from None
+    with held(folder() / "lock") as ours:
+        if not ours:
+            raise Busy("Another restore is under way on this machine; wait until it has ended.")
         yield

@@ -198,8 +198,11 @@ def room(scratch: Path, chain: list[Backup]) -> None:
 def _log(place: offsite.Place, scratch: Path, base: Backup, wanted: Wanted, told: Report) -> Path:
     folder = postgres.home().make(str((scratch / "log").relative_to(postgres.home().folder)))
     start = str(base.manifest["started_from"])
-    fetched = offsite_reading.fetch_log(place, folder, start=start)
+    system = str(base.manifest["system_identifier"])
+    fetched = offsite_reading.fetch_log(place, folder, start=start, system=system)
     told(f"{fetched.pieces} pieces of the log are here.")
+    if fetched.received_here:
+        told(f"{count(fetched.received_here, 'of them was', 'of them were')} received here and had not gone out whole.")
     for hole in fetched.holes:
         told(hole)
     if fetched.holes:
@@ -245,6 +248,8 @@ def _recovered(
 def _settle(one: Any, counted: contents.Counts, base: Backup) -> None:
     """Our account's password of this machine; rows that speak of files which are no longer here; nothing sent twice."""
     secret = sql.Literal(postgres.own_password())
+    # A server of one's own keeps there whom its commits wait for; nobody receives here yet.
+    one.execute("ALTER SYSTEM RESET synchronous_standby_names")
     one.execute(sql.SQL("ALTER ROLE {} WITH LOGIN PASSWORD {}").format(sql.Identifier("jeevo"), secret))
     if "operations_backup" in counted:
         _settle_backups(one, base)

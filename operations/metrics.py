@@ -114,6 +114,11 @@ FIGURES = (
         f" WHERE slot_name = '{wal.SLOT}'",
     ),
     Figure(
+        "wal_synchronous",
+        "1 where every write waits until the received log has it.",
+        f"SELECT (current_setting('synchronous_standby_names') = '{wal.SLOT}')::int",
+    ),
+    Figure(
         "wal_slot_safe_bytes",
         "How much more log may be written before the server lets go of what was not received; nothing without a limit.",
         f"SELECT safe_wal_size::float8 FROM pg_replication_slots WHERE slot_name = '{wal.SLOT}'",

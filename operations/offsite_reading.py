@@ -29,10 +29,12 @@ READ = (*BASE_KINDS, Backup.Kind.CONFIGURATION)
 
 @dataclass(frozen=True)
 class Fetched:
-    """`holes` are sentences: what the log lacks. It is complete up to the first of them."""
+    """`holes` are sentences: what the log lacks. It is complete up to the first of them. `received_here` are the pieces that
+    came from this machine."""
 
     pieces: int
     holes: tuple[str, ...]
+    received_here: int
 
 
 def place_of(where: Offsite, *, system: str) -> offsite.Place:
@@ -116,9 +118,10 @@ def _check(folder: Path, backup: Backup) -> None:
         sealed.check(folder / Path(entry.name).name, expected=entry)
 
 
-def fetch_log(place: offsite.Place, into: Path, *, start: str) -> Fetched:
-    """Every piece from this position on, opened, and the newest of the one that was being written."""
-    number, holes = _number(start), list[str]()
+def fetch_log(place: offsite.Place, into: Path, *, start: str, system: str) -> Fetched:
+    """Every piece from this position on, opened, and the newest of the one that was being written; what was received here of
+    this server (its `system_identifier`) and had not gone out is added."""
+    number, unread = _number(start), dict[str, str]()
     first = f"{number >> 8:08X}{number & 0xFF:08X}"
     for name in offsite.names(place, offsite_log.FOLDER)[1]:
         found = offsite_log.NAME.match(name)
@@ -126,10 +129,30 @@ def fetch_log(place: offsite.Place, into: Path, *, start: str) -> Fetched:
             try:
                 (into / found["piece"]).write_bytes(_opened(place, f"{offsite_log.FOLDER}/{name}"))
             except offsite.NotOffsite as problem:
-                holes.append(f"{found['piece']}: {problem}")
+                unread[found["piece"]] = str(problem)
     _fetch_growing(place, into, first=first)
+    here = _add_received(into, number=number, system=system)
+    holes = [f"{piece}: {problem}" for piece, problem in unread.items() if not (into / piece).exists()]
     holes += list(wal.gaps([each for each in wal.segments(into) if each.number >= number]))
-    return Fetched(len(wal.segments(into)), tuple(holes))
+    return Fetched(len(wal.segments(into)), tuple(holes), here)
+
+
+def _add_received(into: Path, *, number: int, system: str) -> int:
+    """The disk of the database may be gone and that of the received log whole. What lies outside was read back and comes
+    first; of the piece that was being written the one here is never the older."""
+    taken = 0
+    for each in wal.segments():
+        whole = into / each.path.name.removesuffix(".partial")
+        if each.number < number or whole.exists() or wal.system_of(each.path) != system:
+            continue
+        shutil.copyfile(each.path, into / each.path.name)
+        if not each.partial:
+            whole.with_name(f"{whole.name}.partial").unlink(missing_ok=True)
+        taken += 1
+    for history in wal.histories() if taken else ():
+        if not (into / history.name).exists():
+            shutil.copyfile(history, into / history.name)
+    return taken
 
 
 def _fetch_growing(place: offsite.Place, into: Path, *, first: str) -> None:

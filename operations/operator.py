@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -31,6 +32,7 @@ from operations import (
     restores,
     retention,
     smoke,
+    synchronous,
     tiers,
     verification,
     wal,
@@ -43,8 +45,8 @@ NAME = "operator"
 ROUND_SECONDS = 2.0
 # What is promised, with room for a receiver that is started again or a database that is exchanged.
 BEAT_SECONDS = 5.0
-# After a failure of the receiver, so that a server that restarts is not stormed.
-PAUSE_SECONDS = 5.0
+# After a failure of the receiver, so that a server that restarts is not stormed; one that ran this long is started at once.
+PAUSE_SECONDS, STEADY_SECONDS = 5.0, 10.0
 HOUR, MINUTE = 3600.0, 60.0
 # The first answers after a start are not slowed down by the first backup.
 FIRST_SECONDS = 300.0
@@ -57,6 +59,7 @@ class Operator:
         self.next_hourly = time.monotonic() + FIRST_SECONDS
         self.next_minute = time.monotonic()
         self.log_copies = offsite_log.LogCopies()
+        self.tried = dict[UUID, float]()
 
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -66,7 +69,9 @@ class Operator:
         copying = [threading.Thread(target=self._until_stopped, args=(each,)) for each in (self.copy_log, self.copy_backups)]
         for thread in (jobs, *copying):
             thread.start()
-        self._until_stopped(self.receive)
+        with synchronous.guarded():
+            self._until_stopped(self.receive)
+        synchronous.release()
         for thread in (jobs, *copying):
             thread.join(timeout=30)
 
@@ -89,13 +94,23 @@ class Operator:
         if tiers.detect().letter != "A":
             self._beat_until(time.monotonic() + MINUTE)
             return
-        with wal.received() as receiver:
+        began, arming = time.monotonic(), synchronous.Arming()
+        with wal.received() as receiver, contextlib.closing(arming):
             while not self.stopping.is_set() and receiver.poll() is None:
                 self.beat()
-                self.stopping.wait(ROUND_SECONDS)
+                arming.look(now=time.monotonic())
+                self._while_it_lives(receiver)
+            if self.stopping.is_set():
+                synchronous.release()
         if not self.stopping.is_set():
             log.warning("the receiver of the log ended; it is started again")
-            self.stopping.wait(PAUSE_SECONDS)
+            self.stopping.wait(0 if time.monotonic() - began > STEADY_SECONDS else PAUSE_SECONDS)
+
+    def _while_it_lives(self, receiver: postgres.Running) -> None:
+        """Until the next round, or until it ends: writes wait for the next one."""
+        until = time.monotonic() + ROUND_SECONDS
+        while time.monotonic() < until and receiver.poll() is None and not self.stopping.wait(0.2):
+            pass
 
     def _beat_until(self, end: float) -> None:
         while not self.stopping.is_set() and time.monotonic() < end:
@@ -121,11 +136,24 @@ class Operator:
             due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
             self.make(due)
+        else:
+            self.verify_what_was_left()
         protection.keep(now=timezone.now())
+
+    def verify_what_was_left(self) -> None:
+        """One at a time, and each once an hour: what stands in the way is a thing of the machine, such as a full disk."""
+        for backup in backups.unverified(now=timezone.now()):
+            if time.monotonic() - self.tried.get(backup.pk, -HOUR) >= HOUR:
+                self.tried[backup.pk] = time.monotonic()
+                with contextlib.suppress(verification.NotGood):
+                    verification.verify(backup, now=timezone.now())
+                return
 
     def look_after(self) -> None:
         if time.monotonic() >= self.next_minute:
             self.next_minute = time.monotonic() + MINUTE
+            for name in postgres.clear_scratch():
+                log.info("what a process that died left in scratch was removed", scratch=name)
             backups.fail_silent(now=timezone.now())
             restore_upkeep.expire(now=timezone.now())
             restore_upkeep.take_down(now=timezone.now())
@@ -159,7 +187,9 @@ class Operator:
         """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""
         values = {"at": timezone.now(), "every_seconds": BEAT_SECONDS}
         try:
-            Heartbeat.objects.update_or_create(name=NAME, defaults=values)
+            # It may not wait for the receiver, which waits for this thread to start it again.
+            with synchronous.unwaiting():
+                Heartbeat.objects.update_or_create(name=NAME, defaults=values)
         except (DatabaseError, InterfaceError):
             log.warning("the heartbeat of the operator could not be written")
             connection.close()

@@ -26,8 +26,11 @@ from django.db import connection
 
 from jeevo import embedded, embedded_host, embedded_postgres, embedded_programs
 from jeevo.embedded_host import EmbeddedError, Home
+from operations.locks import held
 
 START_SECONDS = 600.0
+# Between making a scratch folder and holding it.
+UNUSED_SECONDS = 10.0
 Running = subprocess.Popen[bytes]
 _PLACES = ("/usr/lib/postgresql/{major}/bin", "/usr/pgsql-{major}/bin", "/opt/homebrew/opt/postgresql@{major}/bin")
 
@@ -162,12 +165,13 @@ def read(program: str, *arguments: str, major: int) -> str:
 
 
 @contextlib.contextmanager
-def kept_running(program: str, *arguments: str, server: Server, major: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that runs as the servers' account for as long as the block does; asked to end first, so that it can flush."""
+def kept_running(program: str, *arguments: str, name: str, server: Server, major: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as the servers' account for as long as the block does; asked to end first, so that it can flush.
+    The server knows it by this name."""
     with subprocess.Popen(  # noqa: S603  (our own programs and arguments)
         [str(tools(major) / program), *arguments],
         cwd="/",
-        env={**embedded_programs.CLEAN_ENVIRONMENT, **server.variables, "PGAPPNAME": program},
+        env={**embedded_programs.CLEAN_ENVIRONMENT, **server.variables, "PGAPPNAME": name},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -251,6 +255,16 @@ def _sentence(program: str, code: int, said: str) -> str:
     return f"{program} did not finish: {why}."
 
 
+def is_own() -> bool:
+    """Whether the live server is the one that Jeevo runs itself."""
+    return settings.ENVIRONMENT.database_url is None
+
+
+def wait_for(standby: str) -> None:
+    """Let commits on our own server wait for the standby of this name; "" for none."""
+    embedded_postgres.wait_for(home(), standby)
+
+
 def own_cluster() -> Path:
     """The data directory of the server that Jeevo runs itself, whether it is there or not."""
     return Path(home().folder / embedded_postgres.CLUSTER)
@@ -296,15 +310,43 @@ class Scratch:
 
 @contextlib.contextmanager
 def scratch(name: str) -> Iterator[Path]:
-    """An empty private folder of the servers' account, removed at the end with whatever still runs in it."""
+    """An empty private folder of the servers' account, removed at the end with whatever still runs in it. Raises ToolProblem
+    while another process works there; what one that died has left is removed first."""
     place = home()
     place.make("scratch")
     folder = place.make(f"scratch/{name}")
-    try:
-        yield folder
-    finally:
+    with held(folder) as ours:
+        if not ours:
+            raise ToolProblem("Another process is at work on the same copy; wait until it has ended.")
         _stop(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        for each in folder.iterdir():
+            shutil.rmtree(each) if each.is_dir() and not each.is_symlink() else each.unlink()
+        try:
+            yield folder
+        finally:
+            _stop(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def is_used(name: str) -> bool:
+    """Whether a process works in this scratch folder."""
+    folder = home().folder / "scratch" / name
+    if not folder.is_dir():
+        return False
+    with held(folder) as ours:
+        return not ours
+
+
+def clear_scratch() -> list[str]:
+    """Stop and remove what processes that died have left in scratch: a server and a copy of the database each."""
+    gone = []
+    for folder in home().make("scratch").iterdir():
+        with held(folder) as ours:
+            if ours and time.time() - folder.stat().st_mtime > UNUSED_SECONDS:
+                _stop(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+                gone.append(folder.name)
+    return gone
 
 
 @contextlib.contextmanager
@@ -350,7 +392,7 @@ def _await(server: Scratch, pid: int, *, until: float) -> None:
 
 
 def _stop(folder: Path) -> None:
-    for note in folder.glob("*/postmaster.pid"):
+    for note in (*folder.glob("*/postmaster.pid"), *folder.glob("*/*/postmaster.pid")):
         first = note.read_text().splitlines()[:1]
         if first and first[0].isdigit() and embedded_programs.works_in(int(first[0]), note.parent):
             embedded_programs.end(int(first[0]), (signal.SIGQUIT, 5), (signal.SIGKILL, 5))

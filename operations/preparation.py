@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from conversations import roles as rule_roles
 from knowledge import roles, starter
-from operations import backup_schedule, erasure_record, erasures, pauses, releases
+from operations import backup_schedule, erasure_record, erasures, pauses, releases, synchronous
 from operations import roles as staff_roles
 
 # Any constant will do, as long as every starter uses the same one.
@@ -27,7 +27,8 @@ Say = Callable[[str], None]
 
 def prepare(*, say: Say) -> None:
     """Tables under a lock, the roles, the first account, the starter articles, the cache and only the cache cleared."""
-    with migration_lock():
+    # After a kill of everything a server of one's own may still wait for a receiver that is gone.
+    with synchronous.guarded(), migration_lock():
         call_command("migrate", interactive=False, verbosity=0)
         say("Tables are up to date.")
         releases.note(now=timezone.now())

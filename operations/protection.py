@@ -22,7 +22,8 @@ SURVEY_EVERY = timedelta(minutes=1)
 YOUNG = timedelta(minutes=5)
 GAP, RUNBOOK = "log_gap", "docs/runbooks/log-receiver.md"
 _WHERE = """
-    SELECT log.stands::text, restart_lsn >= log.stands, restart_lsn >= %(mark)s::pg_lsn, log.stands < %(mark)s::pg_lsn
+    SELECT log.stands::text, restart_lsn >= log.stands, restart_lsn >= %(mark)s::pg_lsn, log.stands < %(mark)s::pg_lsn,
+           current_setting('synchronous_standby_names') = %(slot)s
     FROM (SELECT pg_current_wal_flush_lsn() AS stands) AS log LEFT JOIN pg_replication_slots ON slot_name = %(slot)s AND active
 """
 
@@ -32,7 +33,7 @@ def note(now: datetime) -> Protection:
     row, _ = Protection.objects.get_or_create(name="service")
     with connection.cursor() as cursor:
         cursor.execute(_WHERE, {"mark": row.position or None, "slot": wal.SLOT})
-        stands, at_the_end, at_the_mark, put_back = cursor.fetchone()
+        stands, at_the_end, at_the_mark, put_back, row.waits = cursor.fetchone()
     if at_the_end:
         row.safe_at = now
     elif at_the_mark:
@@ -40,7 +41,7 @@ def note(now: datetime) -> Protection:
     if at_the_end or at_the_mark or not row.position or put_back:
         row.position, row.position_at = stands, now
     row.noted_at = now
-    row.save(update_fields=["safe_at", "position", "position_at", "noted_at"])
+    row.save(update_fields=["safe_at", "position", "position_at", "noted_at", "waits"])
     return row
 
 

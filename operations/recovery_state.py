@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from django.conf import settings
+
 from operations import drills, standbys
 from operations.models import Backup, Checkpoint, Drill, Protection
 from operations.phrases import lasted
@@ -33,7 +35,7 @@ class Reason:
 @dataclass(frozen=True)
 class RecoveryState:
     """`exposure` is the work that would be lost now; None where nobody knows. `rto` is that of the last drill that passed;
-    `standby` one line."""
+    `standby` is one line, and `waiting` says whether writes wait for the received log."""
 
     tier: str
     reasons: tuple[str, ...]
@@ -45,6 +47,7 @@ class RecoveryState:
     drill: Drill | None
     rto: timedelta | None
     standby: str
+    waiting: str
     judged: tuple[Reason, ...]
 
     @property
@@ -90,9 +93,16 @@ def look(*, now: datetime) -> RecoveryState:
         drill=drill,
         rto=timedelta(seconds=passed.rto_seconds) if passed and passed.rto_seconds is not None else None,
         standby=standbys.said(now=now),
+        waiting=waiting_said(row, now=now),
         judged=(),
     )
-    judged = [*_of_tier(state), *_of_exposure(state), *_of_backups(state, now=now), *_of_drills(state, now=now)]
+    judged = [
+        *_of_tier(state),
+        *_of_exposure(state),
+        *_of_waiting(row),
+        *_of_backups(state, now=now),
+        *_of_drills(state, now=now),
+    ]
     return RecoveryState(**{**state.__dict__, "judged": tuple(judged)})
 
 
@@ -123,6 +133,32 @@ def exposure_of(row: Protection, *, now: datetime) -> timedelta | None:
     dumps = Backup.objects.kept().filter(kind=Backup.Kind.DUMP).order_by("-taken_at")
     begun = dumps.values_list("started_at", flat=True).first() if row.tier else None
     return now - begun if begun else None
+
+
+def waiting_said(row: Protection, *, now: datetime) -> str:
+    """Whether an acknowledged write can be lost with the disk; "" where no log is received."""
+    if row.tier != "A":
+        return ""
+    if not settings.ENVIRONMENT.synchronous_replication:
+        return "Writes do not wait for the received log: SYNCHRONOUS_REPLICATION is off."
+    if row.fell_back_at is not None:
+        return f"Writes have not waited for the received log since {row.fell_back_at:%d %B, %H:%M:%S} UTC: its receiver was away."
+    if row.waits and row.noted_at is not None and now - row.noted_at <= STALE:
+        return "Every write waits until the received log has it: what was acknowledged is not lost with the disk."
+    return "Writes do not wait for the received log now; Preflight says what is missing."
+
+
+def fell_back(row: Protection) -> bool:
+    """Whether writes should wait for the received log, and do not any more because its receiver was away."""
+    return row.tier == "A" and row.fell_back_at is not None and bool(settings.ENVIRONMENT.synchronous_replication)
+
+
+def _of_waiting(row: Protection) -> list[Reason]:
+    if not fell_back(row):
+        return []
+    return [
+        Reason("at_risk", "Writes no longer wait for the received log: what is acknowledged now could be lost with the disk.")
+    ]
 
 
 def _of_tier(state: RecoveryState) -> list[Reason]:

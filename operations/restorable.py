@@ -33,7 +33,7 @@ _ASK = """
 @dataclass(frozen=True)
 class Restorable:
     """`lost` is what would be lost now, None where nothing was ever backed up; `at_work` whether the operator's process is;
-    `reasons` what keeps the server from being restored to any instant."""
+    `reasons` what keeps the server from being restored to any instant; `waiting` whether writes wait for the received log."""
 
     any_instant: bool
     reasons: tuple[str, ...]
@@ -42,6 +42,7 @@ class Restorable:
     state: State
     said: str
     at_work: bool
+    waiting: str
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,10 @@ def measure(*, now: datetime) -> Restorable:
     state = _state(lost, facts, now=now)
     at_work = facts.beat is not None and now - facts.beat < SILENT
     said = _said(state, lost, facts.verified_at, now=now)
-    return Restorable(instants, tuple(row.reasons), lost, facts.verified_at, state, said, at_work)
+    if state == "good" and recovery_state.fell_back(row):
+        state = "at_risk"
+    waiting = recovery_state.waiting_said(row, now=now)
+    return Restorable(instants, tuple(row.reasons), lost, facts.verified_at, state, said, at_work, waiting)
 
 
 def earliest() -> datetime | None:

@@ -46,10 +46,12 @@ class Damaged(Exception):
 
 
 class _Counted(io.RawIOBase):
-    """Passes bytes on, hashing and counting them."""
+    """Passes bytes on, hashing and counting them. What went wrong on this side is kept: pyrage makes one error of its own of
+    a full disk, a cancellation and a broken seal."""
 
     def __init__(self, file: Any, told: Callable[[int], None] | None = None) -> None:
         self.file, self.hash, self.bytes, self.told = file, hashlib.sha256(), 0, told
+        self.problem: Exception | None = None
 
     def readable(self) -> bool:
         return True
@@ -64,14 +66,36 @@ class _Counted(io.RawIOBase):
             self.told(self.bytes)
 
     def read(self, size: int = -1) -> bytes:
-        data: bytes = self.file.read(size if size >= 0 else BLOCK)
-        self._note(data)
+        with self._kept():
+            data: bytes = self.file.read(size if size >= 0 else BLOCK)
+            self._note(data)
         return data
 
     def write(self, data: Any) -> int:
-        self.file.write(data)
-        self._note(bytes(data))
+        with self._kept():
+            self.file.write(data)
+            self._note(bytes(data))
         return len(data)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            self.problem = error
+            raise
+
+
+@contextmanager
+def _in_its_own_words(*files: _Counted) -> Iterator[None]:
+    """What went wrong with one of the files is raised as it was."""
+    try:
+        yield
+    except Exception as error:
+        for each in files:
+            if each.problem is not None:
+                raise each.problem from error
+        raise
 
 
 def write(path: Path, source: Readable, *, told: Callable[[int], None] | None = None) -> Sealed:
@@ -80,7 +104,8 @@ def write(path: Path, source: Readable, *, told: Callable[[int], None] | None = 
     plain = _Counted(source, told)
     with draft.open("wb") as file:
         sealed = _Counted(file)
-        pyrage.encrypt_io(plain, sealed, [backup_keys.recipient()])
+        with _in_its_own_words(plain, sealed):
+            pyrage.encrypt_io(plain, sealed, [backup_keys.recipient()])
         file.flush()
         os.fsync(file.fileno())
     draft.rename(path)
@@ -94,7 +119,8 @@ def read(path: Path, into: Writable, *, expected: Sealed) -> None:
     try:
         with path.open("rb") as file:
             source = _Counted(file)
-            pyrage.decrypt_io(source, out, backup_keys.identities())
+            with _in_its_own_words(source, out):
+                pyrage.decrypt_io(source, out, backup_keys.identities())
             while source.read(BLOCK):  # what stands behind the end counts too
                 pass
     except FileNotFoundError as error:

@@ -238,7 +238,8 @@ def _room(place: Path, base: Backup) -> None:
 
 def _archive(folder: Folder, base: Backup, reserved: str, told: Report) -> Path:
     """A folder with the log from the base backup up to where the live server keeps it for us."""
-    start = str(backups.read_manifest(base.pk)["started_from"])
+    manifest = backups.read_manifest(base.pk)
+    start, system = str(manifest["started_from"]), str(manifest["system_identifier"])
     until = time.monotonic() + ARCHIVE_SECONDS
     while True:
         try:
@@ -248,7 +249,7 @@ def _archive(folder: Folder, base: Backup, reserved: str, told: Report) -> Path:
             missing = problem
         if offsite.configured():
             folder.make(folder.archive.name)
-            fetched = offsite_reading.fetch_log(offsite.ours(), folder.archive, start=start)
+            fetched = offsite_reading.fetch_log(offsite.ours(), folder.archive, start=start, system=system)
             told(f"{count(fetched.pieces, 'piece', 'pieces')} of the log were fetched from outside.")
             with contextlib.suppress(wal.NoWal):
                 _reaches(folder.archive, start, reserved)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +26,16 @@ from operations.models import Backup
 log = structlog.get_logger(__name__)
 BLOCK = 1024 * 1024
 STEP = "restoring it to check it"
+# Of what is in the files, a packed and an unpacked copy; a dump grows when it is loaded. And an empty server with its log.
+ROOM, SMALLEST_SERVER = 3, 150_000_000
 
 
 class NotGood(Exception):
     """One sentence: what is wrong with the backup."""
+
+
+class NotLooked(NotGood):
+    """One sentence: why it could not be restored here now. The backup may be as good as any."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +45,18 @@ class Verified:
 
 
 def verify(backup: Backup, *, now: datetime) -> Verified:
-    """Restore it and compare; the row becomes `verified`, or `failed` with the reason, and NotGood is raised."""
+    """Restore it and compare; the row becomes `verified`, or `failed` with the reason, and NotGood is raised. Where there is no
+    room to restore it the row stays as it was, with the reason, and NotLooked is raised."""
     began = timezone.now()
     Backup.objects.filter(pk=backup.pk).update(step=STEP)
     try:
+        _check_room(backup)
         tables = _VERIFIERS.get(backup.kind, _base)(backup)
+    except (NotLooked, OSError) as error:
+        why = str(error) if isinstance(error, NotLooked) else f"It could not be restored here: {error.strerror}."
+        Backup.objects.filter(pk=backup.pk).update(step="", reason=why[:300])
+        log.error("backup could not be verified", backup=str(backup.pk), kind=backup.kind)
+        raise NotLooked(why) from error
     except (NotGood, sealed.Damaged, postgres.ToolProblem, backup_keys.KeyProblem) as error:
         Backup.objects.filter(pk=backup.pk).update(
             status=Backup.Status.FAILED, step=STEP, reason=str(error)[:300], ended_at=timezone.now()
@@ -51,10 +65,26 @@ def verify(backup: Backup, *, now: datetime) -> Verified:
         raise NotGood(str(error)) from error
     seconds = (timezone.now() - began).total_seconds()
     Backup.objects.filter(pk=backup.pk).update(
-        status=Backup.Status.VERIFIED, step="", verified_at=now, verification={"tables": tables, "seconds": round(seconds, 1)}
+        status=Backup.Status.VERIFIED,
+        step="",
+        reason="",
+        verified_at=now,
+        verification={"tables": tables, "seconds": round(seconds, 1)},
     )
     log.info("backup verified", backup=str(backup.pk), kind=backup.kind)
     return Verified(tables, seconds)
+
+
+def _check_room(backup: Backup) -> None:
+    """A copy on a disk that runs full looks like a bad one."""
+    held = sum(int(entry["plain_bytes"]) for each in backups.chain(backup) for entry in backups.read_manifest(each.pk)["files"])
+    needed = ROOM * held + (0 if backup.kind == Backup.Kind.CONFIGURATION else SMALLEST_SERVER)
+    free = shutil.disk_usage(postgres.home().make("scratch")).free
+    if free < needed:
+        raise NotLooked(
+            f"The disk has {free // 1_000_000:,} MB free and restoring it to check it may need {needed // 1_000_000:,} MB: free "
+            "some space; it is checked then."
+        )
 
 
 def _dump(backup: Backup) -> contents.Counts:

@@ -7,6 +7,7 @@ would fill the disk and is watched. What is received lies in the servers' own fo
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from django.utils import timezone
 
 from operations import postgres
 
+# Also the name that commits wait for.
 SLOT = "jeevo_receiver"
 _SEGMENT = re.compile(r"^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.partial)?$")
 # What pg_stat_replication knows is hidden from ordinary accounts; the slot stands where the receiver last wrote to its disk.
@@ -64,7 +66,8 @@ def received() -> Iterator[postgres.Running]:
     ensure_slot()
     _end_orphan()
     flags = ("--synchronous", "--no-loop", "--status-interval=1", f"--slot={SLOT}", f"--directory={folder()}")
-    with postgres.kept_running("pg_receivewal", *flags, server=postgres.live(), major=postgres.server_major()) as process:
+    server, major = postgres.live(), postgres.server_major()
+    with postgres.kept_running("pg_receivewal", *flags, name=SLOT, server=server, major=major) as process:
         yield process
 
 
@@ -119,6 +122,19 @@ def segments(place: Path | None = None) -> list[Segment]:
             number = int(name[2], 16) * 0x100 + int(name[3], 16)
             found.append(Segment(int(name[1], 16), number, bool(name[4]), path))
     return sorted(found, key=lambda each: (each.timeline, each.number, each.partial))
+
+
+def histories() -> list[Path]:
+    """Where one timeline left another."""
+    return sorted(each for each in folder().iterdir() if each.suffix == ".history")
+
+
+def system_of(piece: Path) -> str:
+    """The `system_identifier` of the server that wrote this piece, from the header of its first page (XLogLongPageHeaderData);
+    recovery would stop at a piece of another server."""
+    with piece.open("rb") as file:
+        head = file.read(32)
+    return str(int.from_bytes(head[24:32], sys.byteorder))
 
 
 def gaps(found: list[Segment]) -> Iterator[str]:

@@ -125,7 +125,7 @@ def _command_line(process: psutil.Process) -> str:
         return ""
 
 
-def eventually(check: Callable[[], T], *, seconds: float, what: str) -> T:
+def eventually(check: Callable[[], T], *, seconds: float, what: str, every: float = 0.2) -> T:
     """The first truthy result within the time, or a failure that says what was waited for."""
     until = time.monotonic() + seconds
     while True:
@@ -134,7 +134,7 @@ def eventually(check: Callable[[], T], *, seconds: float, what: str) -> T:
             return result
         if time.monotonic() > until:
             raise AssertionError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.2)
+        time.sleep(every)
 
 
 @contextmanager

@@ -12,6 +12,9 @@ psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --username="$POSTGRES_USER" --dbn
 \getenv password DATABASE_PASSWORD
 CREATE ROLE jeevo LOGIN CREATEDB REPLICATION PASSWORD :'password';
 CREATE DATABASE jeevo OWNER jeevo;
+-- So that writes wait for the received log, and no longer when its receiver is away.
+GRANT ALTER SYSTEM ON PARAMETER synchronous_standby_names TO jeevo;
+GRANT EXECUTE ON FUNCTION pg_reload_conf() TO jeevo;
 SQL
 
 # The image lets clients of its network in with a password, but not for replication.

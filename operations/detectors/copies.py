@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from django.conf import settings
+
 from operations import backups, drills, offsite, offsite_standing, recovery_state, wal
 from operations.detectors import HIGH, MEDIUM, Signal
 from operations.models import Backup, Drill, Protection
@@ -62,6 +64,18 @@ def receiver_away(_: datetime) -> list[Signal]:
     kept = "Its slot is gone." if state is None else _kept(state)
     details = f"What is written since then would be lost with the disk. {kept}"
     return [Signal("The receiver of the database's log has been away for 5 minutes", HIGH, details=details)]
+
+
+def not_synchronous(_: datetime) -> list[Signal]:
+    """Writes waited for the receiver until it was away, and do not any more."""
+    row = recovery_state.written()
+    if row.fell_back_at is None or not settings.ENVIRONMENT.synchronous_replication:
+        return []
+    details = (
+        f"Since {row.fell_back_at:%H:%M:%S} UTC what is acknowledged may not be in the received log, and would be lost with the"
+        " disk. Nobody is kept waiting. Writes wait again by themselves once the receiver follows."
+    )
+    return [Signal("Writes no longer wait for the received log", HIGH, details=details)]
 
 
 def slot_in_danger(_: datetime) -> list[Signal]:

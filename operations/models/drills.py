@@ -105,6 +105,8 @@ class Protection(models.Model):
     safe_at = models.DateTimeField(null=True, blank=True, help_text="What was committed by then is received.")
     position = models.CharField(max_length=20, blank=True, help_text="Where the log stood at `position_at`.")
     position_at = models.DateTimeField(null=True, blank=True)
+    waits = models.BooleanField(default=False, help_text="Whether commits waited for the receiver at `noted_at`.")
+    fell_back_at = models.DateTimeField(null=True, blank=True, help_text="Since when they do not, because it was away.")
 
     class Meta:
         constraints = [models.CheckConstraint(name="protection_is_one_row", condition=Q(name="service"))]

@@ -13,7 +13,7 @@ import psycopg
 from django.conf import settings
 from django.db import connection
 
-from operations.preflight import Line, good, rows, tools
+from operations.preflight import Line, good, replication, rows, tools
 
 NAME = "Database"
 OLDEST_MAJOR, SAFE_VECTOR = 16, (0, 8, 4)
@@ -39,6 +39,7 @@ def lines(*, starting: bool) -> Iterator[Line]:
     try:
         with connected() as open_one:
             yield from server(open_one)
+            yield from replication.lines()
             yield from rows.lines(open_one, starting=starting)
     except psycopg.errors.QueryCanceled:
         yield Line(NAME, "breached", "It answers too slowly: a simple question took two seconds.", "See what it is busy with.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -117,15 +116,6 @@ def test_the_same_hour_is_backed_up_once(store: Path) -> None:
     with pytest.raises(backups.NotTaken, match="asked for already"):
         backups.take("dump", now=NOW, scheduled_for=NOW)
     assert Backup.objects.count() == 1
-
-
-def test_a_backup_whose_process_died_is_said_to_have_failed(store: Path) -> None:
-    row = a_row(status="running", started_at=NOW - timedelta(hours=1))
-    (store / f"{row.pk}.tmp").mkdir(parents=True)
-    assert backups.fail_silent(now=NOW) == 1
-    row.refresh_from_db()
-    assert (row.status, row.reason) == ("failed", "Its process ended before it was done.")
-    assert not list(store.iterdir())
 
 
 def test_a_server_that_is_away_is_said_in_a_sentence(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -174,6 +174,27 @@ def test_all_that_went_outside_comes_back_from_the_copies_and_the_kit_alone(worl
 
 
 @pytest.mark.matrix
+def test_what_was_received_here_and_had_not_gone_out_is_used_and_the_log_of_another_server_is_not(world: World) -> None:
+    with wal.received():
+        caught_up()
+        copied("full")
+        Group.objects.create(name="never went out")
+        caught_up()
+    shutil.rmtree(backups.folder())
+    pieces = [each.path for each in wal.segments()]
+    assert pieces[-1].suffix == ".partial"
+    # Of another server, which recovery would stop at.
+    foreign = bytearray(pieces[-1].read_bytes())
+    foreign[24:32] = (7).to_bytes(8, "little")
+    other = pieces[-1].with_name(f"{int(pieces[-1].stem, 16) + 1:024X}")
+    other.write_bytes(foreign)
+    assert wal.system_of(other) == "7"
+    _, said = recovered(world)
+    assert groups(world) == {"never went out"}
+    assert any("received here and had not gone out whole" in line for line in said)
+
+
+@pytest.mark.matrix
 def test_an_instant_between_two_changes_is_what_comes_back(world: World) -> None:
     with wal.received():
         caught_up()

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from operations import backups, recovery, wal
+from operations import backups, postgres, recovery, wal
 from operations.models import Backup
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_backups")]
@@ -62,6 +62,37 @@ def test_a_receiver_whose_keeper_was_killed_makes_room_for_the_next() -> None:
             orphan.wait(20)
             caught_up()
             assert next_one.poll() is None
+
+
+@pytest.mark.matrix
+def test_one_flipped_byte_in_the_received_log_stops_recovery_before_it_and_is_said() -> None:
+    with wal.received():
+        caught_up()
+        backups.take("full", now=timezone.now())
+        pause()
+        caught_up()
+        start = written_so_far()
+        Group.objects.create(name="behind the damage")
+        caught_up()
+        instant = pause()
+        Group.objects.create(name="later")
+        caught_up()
+    piece = wal.segments()[-1].path
+    data = bytearray(piece.read_bytes())
+    data[start + 40] ^= 1
+    piece.write_bytes(data)
+    with (
+        pytest.raises(postgres.ToolProblem, match="cannot be started"),
+        recovery.at(instant, name="test-flipped", now=timezone.now()),
+    ):
+        pass
+
+
+def written_so_far() -> int:
+    """Where in the piece that is being written the next record begins."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT (pg_walfile_name_offset(pg_current_wal_insert_lsn())).file_offset")
+        return int(cursor.fetchone()[0])
 
 
 def test_an_instant_that_cannot_be_had_is_refused_with_the_one_that_can() -> None:
