@@ -53,13 +53,12 @@ pytest_plugins = ["tests.fixtures"]
 FULL = os.environ.get("JEEVO_FAULTS") == "all"
 
 
-@pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
-def group(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """A file goes to one worker, apart from its tests that empty the database: pytest-django puts those behind all others."""
-    for item in items:
-        mark = item.get_closest_marker("django_db")
-        empties = "transactional_db" in getattr(item, "fixturenames", ()) or (mark is not None and mark.kwargs.get("transaction"))
-        item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)}{' last' if empties else ''}"))
+    mark = item.get_closest_marker("django_db")
+    empties = "transactional_db" in getattr(item, "fixturenames", ()) or (mark is not None and mark.kwargs.get("transaction"))
+    apart = " last" if empties and not item.get_closest_marker("stack") else ""
+    item.add_marker(pytest.mark.xdist_group(f"{item.path.relative_to(ROOT)}{apart}"))
 
 
 @pytest.hookimpl(trylast=True)
