@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from operations import databases, postgres, restorable, restore_changes, restore_progress, restores
+from operations import postgres, restorable, restore_changes, restore_progress, restores
 from operations.backup_pages import fragment
 from operations.models import Backup, Restore
 from operations.models.restores import UNDER_WAY
@@ -64,7 +64,7 @@ def add(request: HttpRequest) -> HttpResponse:
         else:
             return redirect("admin:operations_restore_change", restore.pk)
     sure = fresh(request) if not sent else sure
-    context = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
+    context: dict[str, Any] = {"form": form, "sure": sure, "earliest": earliest, "reasons": reasons, "now": timezone.now()}
     context["title"] = "Restore something"
     return _page(request, "add.html", context, failed=sent)
 
@@ -142,8 +142,8 @@ def undo(request: HttpRequest, key: UUID) -> HttpResponse:
         restores.ask_undo(restore, typed=form.cleaned_data["typed"], by=cast(User, request.user), now=timezone.now())
 
     changes = None
-    if restore.status == Status.DONE and restore.old_database and databases.exists(restore.old_database):
-        losses = restores.what_would_change(postgres.live().database, restore.old_database)
+    if restore.status == Status.DONE and not restores.may_undo(restore, now=timezone.now()):
+        losses = restores.what_would_change(restore, restore.old_database)
         changes = restore_changes.read(losses, carry_messages=True)
     context = {"title": "Check before you undo it", "changes": changes}
     to = restore_progress.address(restore.pk)
