@@ -20,6 +20,8 @@ from operations.knowledge_tables import LINKS, PEOPLE, Connection, Crossing
 # A search waits behind us while we wait, so we wait for less than a second and stand aside in between. Shorter than the
 # server's own look for deadlocks, so that never a person's transaction is the one that is ended.
 LOCK_TIMEOUT, TRIES, PAUSE_SECONDS = "800ms", 12, 1.0
+# For a vacuum or the making of an index to end. The server ends its own vacuum for us after a second of waiting.
+QUIET_TIMEOUT = "30s"
 BUSY = (
     "The tables of the knowledge base were in use for too long, perhaps by a backup or a large import, so nothing was changed. "
     "Ask for it again when that is over."
@@ -67,14 +69,10 @@ def exchange(*, incoming: str, outgoing: str) -> dict[str, Any]:
     """The tables in the schema `incoming` become live, and those that were move to `outgoing`; `locked_ms` is how long
     somebody who searched can have waited. Raises databases.NotExchanged with nothing changed."""
     with databases.connect(postgres.live().database) as one:
-        for _ in range(TRIES):
-            try:
-                return {"locked_ms": _Exchange(one, incoming, outgoing).make()}
-            except (LockNotAvailable, DeadlockDetected):
-                time.sleep(PAUSE_SECONDS)
-            except QueryCanceled:
-                break
-    raise databases.NotExchanged(BUSY)
+        try:
+            return {"locked_ms": _Exchange(one, incoming, outgoing).make()}
+        except (LockNotAvailable, DeadlockDetected, QueryCanceled) as error:
+            raise databases.NotExchanged(BUSY) from error
 
 
 def settle() -> None:
@@ -95,12 +93,11 @@ class _Exchange:
         """Milliseconds from asking for the locks until they were let go."""
         self._note_what_to_mend()
         with self.one.transaction():
-            self.one.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT))
             self.one.execute("SET LOCAL statement_timeout = '60s'")
             self.one.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            keys = knowledge_tables.crossing(self.one)
-            began = time.monotonic()
-            self._lock({key.table for key in keys} | {key.parent for key in keys})
+            # This one is in nobody's way who reads or writes, and keeps vacuums out, which would let us wait for minutes.
+            keys = self._lock("SHARE UPDATE EXCLUSIVE", timeout=QUIET_TIMEOUT)
+            began = self._locked_for_all()
             self._check()
             for key in keys:
                 self._run("ALTER TABLE public.{} DROP CONSTRAINT {}", key.table, key.name)
@@ -108,6 +105,20 @@ class _Exchange:
             for key in keys:
                 self._run("ALTER TABLE public.{} ADD CONSTRAINT {} " + key.definition + " NOT VALID", key.table, key.name)
         return round((time.monotonic() - began) * 1000)
+
+    def _locked_for_all(self) -> float:
+        """When we began to wait for the locks that we got in the end."""
+        for _ in range(TRIES - 1):
+            began = time.monotonic()
+            try:
+                with self.one.transaction():
+                    self._lock("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
+                return began
+            except (LockNotAvailable, DeadlockDetected):
+                time.sleep(PAUSE_SECONDS)
+        began = time.monotonic()
+        self._lock("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
+        return began
 
     def _note_what_to_mend(self) -> None:
         """Before anybody has to wait."""
@@ -121,10 +132,14 @@ class _Exchange:
                 named = link.named(schema)
                 self.one.execute(sql.SQL(statement).format(**named, gone=sql.SQL(_GONE).format(**named)))
 
-    def _lock(self, others: set[str]) -> None:
-        listed = sorted({*knowledge_tables.tables(), *others})
-        names = sql.SQL(", ").join(sql.Identifier("public", each) for each in listed)
-        self.one.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+    def _lock(self, mode: str, *, timeout: str) -> list[Crossing]:
+        """Of the tables and of those that hang on them; what holds them together."""
+        keys = knowledge_tables.crossing(self.one)
+        listed = {*knowledge_tables.tables(), *(key.table for key in keys), *(key.parent for key in keys)}
+        names = sql.SQL(", ").join(sql.Identifier("public", each) for each in sorted(listed))
+        self.one.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(timeout))
+        self.one.execute(sql.SQL("LOCK TABLE {} IN " + mode + " MODE").format(names))
+        return keys
 
     def _check(self) -> None:
         if told := knowledge_tables.under_way_in(self.one):

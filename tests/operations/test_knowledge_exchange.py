@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import psycopg
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +15,7 @@ from conversations.models import Citation, InboundMessage
 from knowledge import embedding_indexes
 from knowledge.models import Document, EmbeddingIndex, Import
 from operations import databases, knowledge_exchange, knowledge_tables, postgres, restore_upkeep, restores, smoke
+from operations.journal import Journal
 from operations.models import Restore
 from operations.operator import Operator
 from tests import factories
@@ -35,6 +39,29 @@ def test_somebody_who_keeps_the_tables_busy_is_not_cut_off(people: tuple[User, U
     assert (restore.status, restore.problem) == ("failed", knowledge_exchange.BUSY)
     assert found("fever") == ["Fever"]
     assert restore_upkeep.take_down(now=timezone.now()) == [restores.incoming(restore)]
+
+
+@pytest.mark.usefixtures("short")
+def test_a_vacuum_is_waited_for_and_no_search_with_it(people: tuple[User, User]) -> None:
+    factories.a_document("Fever", FEVER)
+    restore = confirmed(a_dump(), people)
+    held, seconds = threading.Event(), 1.5
+
+    def vacuum() -> None:
+        with databases.connect(postgres.live().database) as one, one.transaction():
+            one.execute("LOCK TABLE knowledge_chunk IN SHARE UPDATE EXCLUSIVE MODE")
+            held.set()
+            time.sleep(seconds)
+
+    holder = threading.Thread(target=vacuum)
+    holder.start()
+    assert held.wait(10)
+    restore = restores.put_in_place(restore, healthy=smoke.well)
+    holder.join()
+    assert (restore.status, restore.problem) == ("done", "")
+    line = Journal(restore.pk).done("exchange")
+    assert line is not None
+    assert line.facts["locked_ms"] < seconds * 1000
 
 
 @pytest.mark.usefixtures("short", "no_broker")
