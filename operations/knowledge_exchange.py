@@ -8,6 +8,7 @@ nobody waits any more.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,8 +96,9 @@ class _Exchange:
         with self.one.transaction():
             self.one.execute("SET LOCAL statement_timeout = '60s'")
             self.one.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            # This one is in nobody's way who reads or writes, and keeps vacuums out, which would let us wait for minutes.
-            keys = self._lock("SHARE UPDATE EXCLUSIVE", timeout=QUIET_TIMEOUT)
+            # These two are in nobody's way who reads or writes, and keep vacuums out, which would let us wait for minutes.
+            self._lock(self.incoming, knowledge_tables.tables(), "ACCESS EXCLUSIVE", timeout=QUIET_TIMEOUT)
+            keys = self._lock_live("SHARE UPDATE EXCLUSIVE", timeout=QUIET_TIMEOUT)
             began = self._locked_for_all()
             self._check()
             for key in keys:
@@ -112,12 +114,12 @@ class _Exchange:
             began = time.monotonic()
             try:
                 with self.one.transaction():
-                    self._lock("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
+                    self._lock_live("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
                 return began
             except (LockNotAvailable, DeadlockDetected):
                 time.sleep(PAUSE_SECONDS)
         began = time.monotonic()
-        self._lock("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
+        self._lock_live("ACCESS EXCLUSIVE", timeout=LOCK_TIMEOUT)
         return began
 
     def _note_what_to_mend(self) -> None:
@@ -132,14 +134,17 @@ class _Exchange:
                 named = link.named(schema)
                 self.one.execute(sql.SQL(statement).format(**named, gone=sql.SQL(_GONE).format(**named)))
 
-    def _lock(self, mode: str, *, timeout: str) -> list[Crossing]:
+    def _lock_live(self, mode: str, *, timeout: str) -> list[Crossing]:
         """Of the tables and of those that hang on them; what holds them together."""
         keys = knowledge_tables.crossing(self.one)
         listed = {*knowledge_tables.tables(), *(key.table for key in keys), *(key.parent for key in keys)}
-        names = sql.SQL(", ").join(sql.Identifier("public", each) for each in sorted(listed))
+        self._lock("public", sorted(listed), mode, timeout=timeout)
+        return keys
+
+    def _lock(self, schema: str, tables: Sequence[str], mode: str, *, timeout: str) -> None:
+        names = sql.SQL(", ").join(sql.Identifier(schema, each) for each in tables)
         self.one.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(timeout))
         self.one.execute(sql.SQL("LOCK TABLE {} IN " + mode + " MODE").format(names))
-        return keys
 
     def _check(self) -> None:
         if told := knowledge_tables.under_way_in(self.one):

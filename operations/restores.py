@@ -169,8 +169,7 @@ def prepare(restore: Restore, *, told: Told = _quiet) -> Restore:
             losses = what_would_change(restore, name)
         except TROUBLE as problem:
             return _failed(restore, journal, "prepare", problem)
-        changes = {"status": Status.READY, "new_database": name, "losses": losses, "step": ""}
-        found = _moved(restore, (Status.PREPARING,), **changes)
+        found = _moved(restore, (Status.PREPARING,), status=Status.READY, new_database=name, losses=losses, step="")
         journal.write("ready", "done", now=timezone.now())
         if restore.is_of_knowledge:
             databases.drop(name)
@@ -185,7 +184,8 @@ def _once(journal: Journal, restore: Restore, step: str, work: Callable[[], dict
         raise NotNow("It was cancelled.")
     told(step)
     journal.write(step, "begun", now=timezone.now())
-    journal.write(step, "done", now=timezone.now(), **work())
+    facts = work()
+    journal.write(step, "done", now=timezone.now(), **facts)
 
 
 def _failed(restore: Restore, journal: Journal, step: str, problem: Exception) -> Restore:

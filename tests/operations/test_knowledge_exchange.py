@@ -41,15 +41,17 @@ def test_somebody_who_keeps_the_tables_busy_is_not_cut_off(people: tuple[User, U
     assert restore_upkeep.take_down(now=timezone.now()) == [restores.incoming(restore)]
 
 
+@pytest.mark.parametrize("live", [pytest.param(True, marks=pytest.mark.matrix), False])
 @pytest.mark.usefixtures("short")
-def test_a_vacuum_is_waited_for_and_no_search_with_it(people: tuple[User, User]) -> None:
+def test_a_vacuum_is_waited_for_and_no_search_with_it(people: tuple[User, User], live: bool) -> None:
     factories.a_document("Fever", FEVER)
     restore = confirmed(a_dump(), people)
+    schema = "public" if live else restore.new_database
     held, seconds = threading.Event(), 1.5
 
     def vacuum() -> None:
         with databases.connect(postgres.live().database) as one, one.transaction():
-            one.execute("LOCK TABLE knowledge_chunk IN SHARE UPDATE EXCLUSIVE MODE")
+            one.execute(f"LOCK TABLE {schema}.knowledge_chunk IN SHARE UPDATE EXCLUSIVE MODE")
             held.set()
             time.sleep(seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -94,6 +94,9 @@ def test_documents_are_back_and_found_while_messages_stay_and_it_can_be_undone(p
     assert list(lines) == [
         "preflight", "safety", "lift", "migrate", "beside", "ready", "confirmed", "exchange", "health", "end",
     ]  # fmt: skip
+    begun = Journal(restore.pk).begun("beside")
+    assert begun is not None
+    assert datetime.fromisoformat(lines["beside"].at) - datetime.fromisoformat(begun.at) > timedelta(seconds=0.1)
     assert 0 <= lines["exchange"].facts["locked_ms"] < 5_000
     assert databases.names(*databases.BESIDE) == []
 
