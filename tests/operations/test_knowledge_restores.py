@@ -171,7 +171,8 @@ def test_what_was_under_way_then_does_not_go_on_by_itself_and_who_was_deleted_is
     restore = restores.put_in_place(confirmed(backup, people), healthy=smoke.well)
     assert (restore.status, restore.problem) == ("done", "")
     document = Document.objects.get()
-    back = User.objects.get(pk=document.reviewed_by_id)
+    back = User.objects.get(is_active=False)
+    assert document.reviewed_by == back
     assert (back.username, back.is_active, back.is_staff, back.has_usable_password()) == (f"nisha-{back.pk}", False, False, False)
     assert [(each.status, each.items.get().status) for each in Import.objects.all()] == [("cancelled", "cancelled")]
 
