@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache, partial
 from uuid import UUID
 
@@ -37,7 +38,7 @@ def read(question: str, *, index: EmbeddingIndex, language: str = "en", short: s
 def _put_right(text: str, *, index: EmbeddingIndex, language: str) -> str:
     if not language.startswith("en"):
         return text
-    lexicon = _lexicon(index.pk, index.model, index.counted)
+    lexicon = _lexicon(index.pk, index.model, index.counted, index.counted_at)
     suspects = spelling.suspects(text, lexicon=lexicon)
     if not suspects:
         return text
@@ -71,8 +72,9 @@ def _rarity(sentences: list[str], *, language: str) -> list[float]:
 
 
 @lru_cache(maxsize=2)
-def _lexicon(index: UUID, model: str, counted: int) -> spelling.Lexicon:
-    """Read anew when the words were counted anew, so that a process learns the names of new documents."""
+def _lexicon(index: UUID, model: str, counted: int, counted_at: datetime | None) -> spelling.Lexicon:
+    """Read anew when the words were counted anew, so that a process learns the names of new documents. A restore of the
+    knowledge base sets the time as well, because what it puts in place may have as many passages."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT word FROM ts_stat($$SELECT to_tsvector('simple', title) FROM knowledge_document WHERE status <> 'retired'$$)"

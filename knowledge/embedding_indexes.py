@@ -57,7 +57,9 @@ def has_vector_index(index: EmbeddingIndex) -> bool:
     """Whether the vectors are indexed and the index is whole: one that was interrupted stays behind as invalid."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT i.indisvalid FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid WHERE c.relname = %s",
+            # A restore may keep an index of the same name in a schema of its own.
+            "SELECT i.indisvalid FROM pg_class c JOIN pg_index i ON i.indexrelid = c.oid"
+            " WHERE c.relname = %s AND pg_table_is_visible(c.oid)",
             [vector_index_name(index)],
         )
         found = cursor.fetchone()

@@ -29,12 +29,12 @@ _INDEXES = """
            i.indisvalid, i.indisunique, c.relkind = 'i' AND con.conindid IS NOT NULL
     FROM pg_stat_user_indexes s JOIN pg_index i USING (indexrelid) JOIN pg_class c ON c.oid = s.indexrelid
     LEFT JOIN pg_constraint con ON con.conindid = s.indexrelid AND con.contype IN ('p', 'u', 'x')
-    ORDER BY s.idx_scan DESC, s.indexrelname
+    WHERE s.schemaname = current_schema() ORDER BY s.idx_scan DESC, s.indexrelname
 """
 _TABLES = """
     SELECT relname, seq_scan, seq_tup_read, coalesce(idx_scan, 0), n_live_tup, n_dead_tup,
            greatest(last_autovacuum, last_vacuum), greatest(last_autoanalyze, last_analyze), pg_total_relation_size(relid)
-    FROM pg_stat_user_tables ORDER BY n_dead_tup DESC, relname
+    FROM pg_stat_user_tables WHERE schemaname = current_schema() ORDER BY n_dead_tup DESC, relname
 """
 
 

@@ -19,7 +19,7 @@ class RestoreAdmin(ReadOnly):
     change_list_template = "admin/operations/restore/change_list.html"
     list_display = ("what", "asked", "state", "reason", "people")
     list_display_links = None
-    list_filter = ("status",)
+    list_filter = ("scope", "status")
     list_select_related = ("requested_by", "approved_by", "backup")
     date_hierarchy = "requested_at"
     ordering = ("-requested_at",)
@@ -48,7 +48,8 @@ class RestoreAdmin(ReadOnly):
     def what(self, restore: Restore) -> str:
         address = reverse("admin:operations_restore_change", args=[restore.pk])
         to = f"{restore.instant:%Y-%m-%d %H:%M:%S}" if restore.instant else str(restore.backup)
-        return format_html('<a href="{}">{}</a>', address, to)
+        alone = format_html(' <span class="quiet">{}</span>', "the knowledge base alone") if restore.is_of_knowledge else ""
+        return format_html('<a href="{}">{}</a>{}', address, to, alone)
 
     @admin.display(description="asked for", ordering="requested_at")
     def asked(self, restore: Restore) -> str:

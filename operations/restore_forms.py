@@ -13,13 +13,20 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from operations import second_factor
-from operations.models import Backup, Incident
+from operations.models import Backup, Incident, Restore
 from operations.second_factor_forms import ConfirmForm, is_of_app, tidy
 
 _NUMBER = re.compile(r"(?:INC-)?0*(\d{1,9})", re.IGNORECASE)
 
 
 class RequestForm(forms.Form):
+    scope = forms.ChoiceField(
+        label="What",
+        required=False,
+        initial=Restore.Scope.EVERYTHING,
+        choices=[(Restore.Scope.EVERYTHING, "Everything"), (Restore.Scope.KNOWLEDGE, "Only the knowledge base")],
+        widget=forms.RadioSelect,
+    )
     instant = forms.DateTimeField(
         label="An instant (UTC)",
         required=False,
@@ -36,6 +43,9 @@ class RequestForm(forms.Form):
         field = self.fields["backup"]
         assert isinstance(field, forms.ModelChoiceField)
         field.queryset = Backup.objects.kept().of_database().order_by("-taken_at")
+
+    def clean_scope(self) -> str:
+        return self.cleaned_data["scope"] or Restore.Scope.EVERYTHING
 
     def clean_instant(self) -> datetime | None:
         instant: datetime | None = self.cleaned_data["instant"]
@@ -60,6 +70,8 @@ class RequestForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
+        if given.get("scope") == Restore.Scope.KNOWLEDGE:
+            given["carry_messages"] = True  # they stay where they are
         if not self.errors and bool(given.get("instant")) == bool(given.get("backup")):
             raise ValidationError("Choose one of the two: an instant, or a backup as it is.")
         return given

@@ -24,7 +24,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from operations import databases, postgres, restorable, restore_changes, restore_progress, restores
+from operations import postgres, restorable, restore_changes, restore_progress, restored_copy, restores
 from operations.backup_pages import fragment
 from operations.models import Backup, Restore
 from operations.models.restores import UNDER_WAY
@@ -89,11 +89,12 @@ def show(request: HttpRequest, key: UUID) -> HttpResponse:
 
 def _state(request: HttpRequest, restore: Restore) -> dict[str, Any]:
     now, may = timezone.now(), request.user.has_perm
-    expect = restore_progress.PREPARING if restore.status in (Status.APPROVED, Status.PREPARING) else ()
+    steps = restore_progress.PREPARING_KNOWLEDGE if restore.is_of_knowledge else restore_progress.PREPARING
+    expect = steps if restore.status in (Status.APPROVED, Status.PREPARING) else ()
     undoable = restore.status == Status.DONE and not restores.may_undo(restore, now=now)
     return {
         "story": restore_progress.story(restore.pk, expect=expect),
-        "changes": restore_changes.read(restore.losses, carry_messages=restore.carry_messages) if restore.losses else None,
+        "changes": _changes(restore, restore.losses) if restore.losses else None,
         "under_way": restore.status in UNDER_WAY,
         "own": restore.requested_by_id == request.user.pk,
         "may_approve": may(APPROVE),
@@ -103,6 +104,10 @@ def _state(request: HttpRequest, restore: Restore) -> dict[str, Any]:
         "progress_address": restore_progress.address(restore.pk),
         "approve_by": restore.requested_at + restores.APPROVED_FOR,
     }
+
+
+def _changes(restore: Restore, losses: dict[str, dict[str, int]]) -> restore_changes.Changes:
+    return restore_changes.read(losses, carry_messages=restore.carry_messages, of_knowledge=restore.is_of_knowledge)
 
 
 @asking(APPROVE)
@@ -126,7 +131,7 @@ def confirm(request: HttpRequest, key: UUID) -> HttpResponse:
     def go() -> None:
         restores.confirm(restore, typed=form.cleaned_data["typed"], by=cast(User, request.user), now=timezone.now())
 
-    changes = restore_changes.read(restore.losses, carry_messages=restore.carry_messages)
+    changes = _changes(restore, restore.losses)
     context = {"title": "Check before you put it in place", "changes": changes}
     to = restore_progress.address(restore.pk)
     return _decide(request, restore, Status.READY, "confirm.html", go, form=form, context=context, to=to)
@@ -141,9 +146,9 @@ def undo(request: HttpRequest, key: UUID) -> HttpResponse:
         restores.ask_undo(restore, typed=form.cleaned_data["typed"], by=cast(User, request.user), now=timezone.now())
 
     changes = None
-    if restore.status == Status.DONE and restore.old_database and databases.exists(restore.old_database):
-        losses = restores.what_would_change(postgres.live().database, restore.old_database)
-        changes = restore_changes.read(losses, carry_messages=True)
+    if restore.status == Status.DONE and not restores.may_undo(restore, now=timezone.now()):
+        losses = restored_copy.what_would_change(restore, restore.old_database)
+        changes = restore_changes.read(losses, carry_messages=True, of_knowledge=restore.is_of_knowledge)
     context = {"title": "Check before you undo it", "changes": changes}
     to = restore_progress.address(restore.pk)
     return _decide(request, restore, Status.DONE, "undo.html", go, form=form, context=context, to=to)

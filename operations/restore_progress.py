@@ -29,6 +29,7 @@ STEPS = {
     "lift": "Make the restored copy beside the live database",
     "migrate": "Bring its tables to this release",
     "erase": "Erase again whoever was erased since then",
+    "beside": "Lay its knowledge base beside the live one, with the indexes, and compare every row",
     "ready": "Count what would change",
     "confirmed": "Confirmed by typing the name of the database",
     "undo asked": "Asked to undo it",
@@ -38,24 +39,28 @@ STEPS = {
     "health": "Look whether the service is well",
     "cancelled": "Cancelled",
 }
-_BACK = "Put back the database from before, because the service was not well"
+_BACK = "Put back the {noun} from before, because the service was not well"
 PREPARING = ("preflight", "safety", "lift", "migrate", "erase", "ready")
 EXCHANGING = ("carry", "exchange", "health")
 ENDS = {
-    "done": "The restored database is live",
-    "undone": "The database from before is live again",
+    "done": "The restored {noun} is live",
+    "undone": "The {noun} from before is live again",
     "failed": "It was not restored",
 }
+# Where the knowledge base alone is restored.
+PREPARING_KNOWLEDGE = (*PREPARING[:-1], "beside", PREPARING[-1])
+_OF_KNOWLEDGE = {"exchange": "Exchange the tables of the knowledge base", "undo": "Exchange the tables back"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """`state` is done, now, failed or waits."""
+    """`state` is done, now, failed or waits. `locked` is for how many seconds a search can have waited."""
 
     said: str
     state: str
     at: datetime | None = None
     seconds: float | None = None
+    locked: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +71,16 @@ class Story:
     end: str
     why: str
     broken: str = ""
+    of_knowledge: bool = False
 
     @property
     def headline(self) -> str:
-        return self.broken or ENDS.get(self.end) or next((step.said for step in self.steps if step.state == "now"), "")
+        noun = "knowledge base" if self.of_knowledge else "database"
+        return (
+            self.broken
+            or ENDS.get(self.end, "").format(noun=noun)
+            or next((step.said for step in self.steps if step.state == "now"), "")
+        )
 
 
 def story(key: UUID | str, *, expect: tuple[str, ...] = ()) -> Story:
@@ -78,16 +89,17 @@ def story(key: UUID | str, *, expect: tuple[str, ...] = ()) -> Story:
         lines = Journal(key).read()
     except Broken as problem:
         return Story([], "", "", str(problem))
-    steps = _steps(lines)
+    of_knowledge = any(line.step == "beside" for line in lines)
+    steps = _steps(lines, of_knowledge=of_knowledge)
     last = lines[-1] if lines else None
     over = last.state if last and last.step == "end" else ""
     known = {line.step for line in lines}
     if not over:
         steps += [Step(STEPS[name], "waits") for name in expect if name not in known]
-    return Story(steps, over, str(last.facts.get("why", "")) if last and over else "")
+    return Story(steps, over, str(last.facts.get("why", "")) if last and over else "", of_knowledge=of_knowledge)
 
 
-def _steps(lines: list[Line]) -> list[Step]:
+def _steps(lines: list[Line], *, of_knowledge: bool) -> list[Step]:
     found: list[Step] = []
     open_at: dict[str, tuple[int, datetime | None]] = {}
     for line in lines:
@@ -96,20 +108,24 @@ def _steps(lines: list[Line]) -> list[Step]:
             continue
         if line.state == "begun" or line.step not in open_at:
             open_at[line.step] = (len(found), at)
-            found.append(Step(said(line.step), "now", at))
+            found.append(Step(said(line.step, of_knowledge=of_knowledge), "now", at))
         if line.state != "begun":
             place, began = open_at.pop(line.step)
             # A line that stands alone took no time that is known.
             spent = (at - began).total_seconds() if at and began and at != began else None
-            found[place] = Step(said(line.step), "failed" if line.state == "failed" else "done", began, spent)
+            told, state = said(line.step, of_knowledge=of_knowledge), "failed" if line.state == "failed" else "done"
+            locked = line.facts["locked_ms"] / 1000 if "locked_ms" in line.facts else None
+            found[place] = Step(told, state, began, spent, locked)
     if lines and lines[-1].step == "end":
         found = [Step(each.said, "failed", each.at) if each.state == "now" else each for each in found]
     return found
 
 
-def said(step: str) -> str:
+def said(step: str, *, of_knowledge: bool = False) -> str:
     if step.endswith(" back"):
-        return _BACK
+        return _BACK.format(noun="knowledge base" if of_knowledge else "database")
+    if of_knowledge and step.split(" ")[0] in _OF_KNOWLEDGE and step != "undo asked":
+        return _OF_KNOWLEDGE[step.split(" ")[0]]
     return STEPS.get(step) or STEPS.get(step.split(" ")[0]) or step
 
 

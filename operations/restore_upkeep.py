@@ -8,13 +8,14 @@ from datetime import datetime
 import structlog
 from django.db.models import Q
 
-from operations import databases, postgres, restores
+from operations import databases, knowledge_tables, postgres, restores
 from operations.journal import Busy, alone
 from operations.models import Restore
 from operations.models.restores import UNDER_WAY
 
 log = structlog.get_logger(__name__)
 Status = Restore.Status
+BEING_MADE = (Status.APPROVED, Status.PREPARING)
 
 
 def due() -> Restore | None:
@@ -32,20 +33,27 @@ def expire(*, now: datetime) -> int:
 
 
 def take_down(*, now: datetime) -> list[str]:
-    """Drop what was kept for an undo once its week is over, and what a restore that ended badly had made. A database whose
-    restore nobody knows is left alone."""
-    kept, known = set[str](), set[str]()
+    """Drop what was kept for an undo once its week is over, and what a restore that ended badly had made. What belongs to no
+    known restore is left alone."""
+    kept, known, copies = set[str](), set[str](), set[str]()
     lately = Q(status__in=[Status.DONE, Status.UNDONE], ended_at__gte=now - restores.UNDO_FOR)
     needed = set(Restore.objects.filter(lately | Q(status__in=UNDER_WAY)).values_list("pk", flat=True))
     for row in Restore.objects.all():
         names = {restores.incoming(row), restores.outgoing(row)}
         known |= names
         kept |= names if row.pk in needed else set()
+        # Of the knowledge base alone, the database is needed only until its tables lie beside the live ones.
+        copies |= names if row.is_of_knowledge and row.status not in BEING_MADE else set()
     with contextlib.suppress(Busy), alone():
-        gone = [name for name in databases.names("jeevo_restore_", "jeevo_before_") if name in known - kept]
+        gone = [name for name in databases.names(*databases.BESIDE) if name in (known - kept) | copies]
         for name in gone:
             databases.drop(name)
             log.info("a database that was kept for a restore was dropped", database=name)
+        for name in knowledge_tables.names(*databases.BESIDE):
+            if name in known - kept:
+                knowledge_tables.drop(name)
+                gone.append(name)
+                log.info("tables that were kept for a restore were dropped", schema=name)
         Restore.objects.filter(old_database__in=gone).update(old_database="")
         return gone
     return []

@@ -17,26 +17,27 @@ import structlog
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, transaction
-from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from operations import (
     backup_keys,
     backups,
     carrying,
-    contents,
     databases,
     erasure_record,
     erasures,
     incidents,
+    knowledge_copy,
+    knowledge_tables,
     lifting,
     postgres,
     recovery,
+    restored_copy,
     sealed,
     verification,
     wal,
 )
-from operations.exchanging import Change, Told
+from operations.exchanging import Change, Databases, KnowledgeTables, Place, Told
 from operations.journal import Broken, Busy, Journal, alone
 from operations.models import Backup, Restore
 
@@ -132,11 +133,16 @@ def _moved(restore: Restore, expected: tuple[str, ...], **changes: Any) -> Resto
 
 
 def incoming(restore: Restore) -> str:
-    return f"jeevo_restore_{restore.pk.hex[-12:]}"
+    """A database; of the knowledge base alone, a database first and then a schema of the live one."""
+    return f"{databases.BESIDE[0]}{restore.pk.hex[-12:]}"
 
 
 def outgoing(restore: Restore) -> str:
-    return f"jeevo_before_{restore.pk.hex[-12:]}"
+    return f"{databases.BESIDE[1]}{restore.pk.hex[-12:]}"
+
+
+def _place(restore: Restore) -> Place:
+    return KnowledgeTables() if restore.is_of_knowledge else Databases()
 
 
 def _still(restore: Restore, expected: str) -> None:
@@ -152,21 +158,24 @@ def prepare(restore: Restore, *, told: Told = _quiet) -> Restore:
     with alone():
         _moved(restore, (Status.APPROVED, Status.PREPARING), status=Status.PREPARING)
         steps: tuple[tuple[str, Callable[[], dict[str, Any]]], ...] = (
-            ("preflight", lambda: _preflight(restore)),
-            ("safety", _safety),
-            ("lift", lambda: _lift(restore, name)),
-            ("migrate", lambda: _migrate(name)),
+            ("preflight", lambda: restored_copy.preflight(restore)),
+            ("safety", lambda: restored_copy.safety()),
+            ("lift", lambda: restored_copy.lift(restore, name)),
+            ("migrate", lambda: restored_copy.migrate(name)),
             ("erase", lambda: erasures.again_in(name, since=_since(restore))),
         )
+        if restore.is_of_knowledge:
+            steps += (("beside", lambda: knowledge_copy.lay_beside(name, schema=name, now=timezone.now())),)
         try:
             for step, work in steps:
                 _once(journal, restore, step, work, told)
-            losses = what_would_change(postgres.live().database, name)
+            losses = restored_copy.what_would_change(restore, name)
         except TROUBLE as problem:
             return _failed(restore, journal, "prepare", problem)
-        changes = {"status": Status.READY, "new_database": name, "losses": losses, "step": ""}
-        found = _moved(restore, (Status.PREPARING,), **changes)
+        found = _moved(restore, (Status.PREPARING,), status=Status.READY, new_database=name, losses=losses, step="")
         journal.write("ready", "done", now=timezone.now())
+        if restore.is_of_knowledge:
+            databases.drop(name)
         return found
 
 
@@ -178,7 +187,8 @@ def _once(journal: Journal, restore: Restore, step: str, work: Callable[[], dict
         raise NotNow("It was cancelled.")
     told(step)
     journal.write(step, "begun", now=timezone.now())
-    journal.write(step, "done", now=timezone.now(), **work())
+    facts = work()
+    journal.write(step, "done", now=timezone.now(), **facts)
 
 
 def _failed(restore: Restore, journal: Journal, step: str, problem: Exception) -> Restore:
@@ -189,86 +199,8 @@ def _failed(restore: Restore, journal: Journal, step: str, problem: Exception) -
     return _finished(restore, status=Status.FAILED, problem=why[:300])
 
 
-def _preflight(restore: Restore) -> dict[str, Any]:
-    """What can be known beforehand, with nothing changed."""
-    erasures.check()
-    base = _base_of(restore)
-    manifest = backups.read_manifest(base.pk)
-    loader = MigrationLoader(None, ignore_no_migrations=True)
-    known = {(app, name) for app, name in loader.disk_migrations}
-    newer = [
-        f"{app} {name}"
-        for app, name in manifest["migrations"].items()
-        if app in loader.migrated_apps and (app, name) not in known
-    ]
-    if newer:
-        raise recovery.NotRestorable(f"It was made by a newer release ({newer[0]}): install that release first.")
-    for each in backups.chain(base):
-        for entry in backups.read_manifest(each.pk)["files"]:
-            sealed.check(backups.place(each) / entry["name"], expected=sealed.Sealed(**entry))
-    if restore.instant is not None:
-        wal.unbroken_from(manifest["started_from"])
-    backups.check_room(factor=3)
-    return {"base": str(base.pk)}
-
-
-def _base_of(restore: Restore) -> Backup:
-    if restore.backup is not None:
-        return restore.backup
-    assert restore.instant is not None
-    return recovery.base_for(restore.instant)
-
-
-def _safety() -> dict[str, Any]:
-    """The live database as it is now, restored and compared, before anything is put in its place."""
-    backup = backups.take(Backup.Kind.DUMP, now=timezone.now())
-    verification.verify(backup, now=timezone.now())
-    return {"backup": str(backup.pk)}
-
-
-def _lift(restore: Restore, name: str) -> dict[str, Any]:
-    base = _base_of(restore)
-    manifest = backups.read_manifest(base.pk)
-    if base.kind == Backup.Kind.DUMP:
-        databases.drop(name)
-        databases.create(name)
-        verification.load_dump(base, manifest, server=_beside(name))
-        with databases.connect(name) as one:
-            told = contents.differences(manifest["contents"], contents.counted(one, deep=True))
-        if told:
-            raise lifting.NotTheSame(f"The restored copy differs: {'; '.join(told[:3])}.")
-        return {"rows": sum(table["rows"] for table in manifest["contents"].values())}
-    instant = restore.instant or base.taken_at
-    assert instant is not None
-    # A name of its own, so that a half-made one of a process that died is not in the way.
-    with recovery.at(instant, name=f"restore-{restore.pk.hex[-12:]}", now=timezone.now()) as server:
-        lifting.lift(server, manifest["database"], into=name, place=server.folder, major=manifest["major"])
-        found = lifting.compare(server, manifest["database"], into=name)
-    return {"rows": sum(table["rows"] for table in found.values())}
-
-
-def _beside(name: str) -> postgres.Server:
-    live = postgres.live()
-    return postgres.Server(live.host, live.port, live.user, live.password, name)
-
-
-def _migrate(name: str) -> dict[str, Any]:
-    """To what this release expects. In a process of its own, so that no migration can reach the live database."""
-    postgres.manage("migrate", "--noinput", "--verbosity=0", database=name)
-    return {}
-
-
-def what_would_change(live: str, name: str) -> dict[str, dict[str, int]]:
-    """Rows by table, live and restored, where they differ: what the person who confirms is shown."""
-    with databases.connect(live) as one, databases.connect(name) as other:
-        before, after = contents.counted(one, deep=False), contents.counted(other, deep=False)
-    tables = sorted(before.keys() | after.keys())
-    pairs = {table: (before.get(table, {"rows": 0})["rows"], after.get(table, {"rows": 0})["rows"]) for table in tables}
-    return {table: {"now": now, "then": then} for table, (now, then) in pairs.items() if now != then}
-
-
 def confirm(restore: Restore, *, typed: str, by: User, now: datetime) -> Restore:
-    _check_name(typed)
+    _check_meant(restore, typed)
     # Before the row moves: from then on whoever does the work writes there.
     Journal(restore.pk).write("confirmed", "done", now=now, by=str(by.pk))
     with transaction.atomic():
@@ -277,26 +209,28 @@ def confirm(restore: Restore, *, typed: str, by: User, now: datetime) -> Restore
     return found
 
 
-def _check_name(typed: str) -> None:
+def _check_meant(restore: Restore, typed: str) -> None:
     if typed.strip() != postgres.live().database:
         raise NotNow("The name that was typed is not the name of the database; nothing was changed.")
+    if restore.is_of_knowledge and (told := knowledge_tables.under_way()):
+        raise NotNow(told)
 
 
 def put_in_place(restore: Restore, *, healthy: Callable[[], bool], told: Told = _quiet) -> Restore:
     """Carry over, exchange the names, look whether all is well; if not, exchange them back. Safe to repeat after a kill."""
-    journal, old = Journal(restore.pk), outgoing(restore)
+    journal, old, place = Journal(restore.pk), outgoing(restore), _place(restore)
     with alone():
         _still(restore, Status.SWAPPING)
         try:
-            change = Change(journal, "exchange", restore.new_database, old, lambda: _carry_both(restore, journal, told))
+            change = Change(place, journal, "exchange", restore.new_database, old, lambda: _carry_both(restore, journal, told))
             well = change.make(healthy=healthy, told=told)
         except TROUBLE as problem:
             connection.close()  # it was ended with everybody's
-            if databases.exists(old):
-                raise  # the names are exchanged: whoever comes next goes on from there
+            if place.exists(old):
+                raise  # they are exchanged: whoever comes next goes on from there
             return _failed(restore, journal, "exchange", problem)
         if not well:
-            why = "The service was not well with the restored database, so the one before was put back."
+            why = f"The service was not well with the restored {restore.noun}, so the one before was put back."
             return _finished(restore, status=Status.FAILED, problem=why)
         return _finished(restore, status=Status.DONE, old_database=old, swapped_at=timezone.now())
 
@@ -308,7 +242,10 @@ def _since(restore: Restore) -> datetime:
 
 
 def _carry_both(restore: Restore, journal: Journal, told: Told) -> None:
-    """The bulk is carried while people still write, and the little since then when nobody can."""
+    """The bulk is carried while people still write, and the little since then when nobody can. With the knowledge base
+    alone nothing else goes back, so there is nothing to carry."""
+    if restore.is_of_knowledge:
+        return
     began, messages, live = timezone.now(), restore.carry_messages, postgres.live().database
     with databases.connect(live) as source:
         told("carry")
@@ -334,7 +271,7 @@ def _finished(restore: Restore, **changes: Any) -> Restore:
 
 def may_undo(restore: Restore, *, now: datetime) -> str:
     """Why it cannot be undone; "" when it can."""
-    if restore.status != Status.DONE or not restore.old_database or not databases.exists(restore.old_database):
+    if restore.status != Status.DONE or not restore.old_database or not _place(restore).exists(restore.old_database):
         return "What was there before is no longer kept, or this restore was undone already."
     if restore.swapped_at is None or now - restore.swapped_at > UNDO_FOR:
         return "It can be undone for seven days, and these are over."
@@ -345,7 +282,7 @@ def ask_undo(restore: Restore, *, typed: str, by: User, now: datetime) -> Restor
     """Whoever does the work finds it."""
     if problem := may_undo(restore, now=now):
         raise NotNow(problem)
-    _check_name(typed)
+    _check_meant(restore, typed)
     Journal(restore.pk).write("undo asked", "done", now=now, by=str(by.pk))
     try:
         with transaction.atomic():
@@ -358,28 +295,30 @@ def ask_undo(restore: Restore, *, typed: str, by: User, now: datetime) -> Restor
 
 def undo(restore: Restore, *, healthy: Callable[[], bool], told: Told = _quiet) -> Restore:
     """The database from before comes back, with what was said and done since the restore carried into it."""
-    journal = Journal(restore.pk)
+    journal, place = Journal(restore.pk), _place(restore)
     with alone():
         _still(restore, Status.UNDOING)
         tries = len([line for line in journal.read() if line.step.startswith("undo") and line.step.endswith(" back")]) // 2
         try:
             step = f"undo {tries + 1}" if tries else "undo"
-            change = Change(journal, step, restore.old_database, restore.new_database, lambda: _carry_home(restore))
+            change = Change(place, journal, step, restore.old_database, restore.new_database, lambda: _carry_home(restore))
             well = change.make(healthy=healthy, told=told)
         except TROUBLE as problem:
             connection.close()
-            if databases.exists(restore.new_database):
+            if place.exists(restore.new_database):
                 raise
             log.exception("a restore could not be undone", restore=str(restore.pk))
-            why = str(problem) if isinstance(problem, PROBLEMS) else "The databases could not be exchanged."
+            why = str(problem) if isinstance(problem, PROBLEMS) else "They could not be exchanged."
             return _finished(restore, status=Status.DONE, problem=f"It was not undone: {why}"[:300])
         if not well:
-            why = "The service was not well with the database from before, so the restored one was put back."
+            why = f"The service was not well with the {restore.noun} from before, so the restored one was put back."
             return _finished(restore, status=Status.DONE, problem=why)
         return _finished(restore, status=Status.UNDONE, problem="")
 
 
 def _carry_home(restore: Restore) -> None:
+    if restore.is_of_knowledge:
+        return
     assert restore.swapped_at is not None
     since, live = restore.swapped_at - timedelta(minutes=1), postgres.live().database
     with (

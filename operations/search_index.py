@@ -27,8 +27,8 @@ SMALL = 2_000
 _STATES: dict[str, State] = {"active": "good", "building": "unknown", "paused": "at_risk", "failed": "breached"}
 _SIZES = """
     SELECT coalesce(pg_relation_size(to_regclass(%s)), 0), pg_total_relation_size('knowledge_chunk'),
-           n_live_tup, n_dead_tup, last_autovacuum, (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = %s)
-    FROM pg_stat_user_tables WHERE relname = 'knowledge_chunk'
+           n_live_tup, n_dead_tup, last_autovacuum, (SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelid = to_regclass(%s))
+    FROM pg_stat_user_tables WHERE relid = 'knowledge_chunk'::regclass
 """
 _BUILDING = """
     SELECT coalesce(c.relname, 'an index'), p.phase, p.tuples_done, p.tuples_total, p.blocks_done, p.blocks_total

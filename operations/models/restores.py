@@ -55,7 +55,9 @@ class Restore(models.Model):
     problem = models.CharField(max_length=300, blank=True)
     losses = models.JSONField(default=dict, blank=True, help_text="Rows that would be lost or come back, by table.")
     new_database = models.CharField(max_length=63, blank=True)
-    old_database = models.CharField(max_length=63, blank=True, help_text="What was live before, kept for a week.")
+    old_database = models.CharField(
+        max_length=63, blank=True, help_text="What was live before, kept for a week: a database or a schema."
+    )
     swapped_at = models.DateTimeField(null=True, blank=True)
     undo_by = models.ForeignKey(USER, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     undo_at = models.DateTimeField(null=True, blank=True)
@@ -87,12 +89,17 @@ class Restore(models.Model):
                 name="restore_undo_who_and_when",
                 condition=Q(undo_by__isnull=True, undo_at__isnull=True) | Q(undo_by__isnull=False, undo_at__isnull=False),
             ),
-            models.UniqueConstraint(
-                fields=["scope"],
-                name="restore_one_under_way",
-                condition=Q(status__in=UNDER_WAY),
-            ),
+            # Of either kind: the one would be prepared from what the other is about to change.
+            models.UniqueConstraint(models.Value(1), name="restore_one_under_way", condition=Q(status__in=UNDER_WAY)),
         ]
+
+    @property
+    def is_of_knowledge(self) -> bool:
+        return self.scope == self.Scope.KNOWLEDGE
+
+    @property
+    def noun(self) -> str:
+        return "knowledge base" if self.is_of_knowledge else "database"
 
     def __str__(self) -> str:
         target = f"{self.instant:%Y-%m-%d %H:%M:%S} UTC" if self.instant else str(self.backup)

@@ -24,6 +24,7 @@ _INDEX = """
     SELECT e.model, e.id::text, coalesce(i.indisvalid, false)
     FROM knowledge_embeddingindex e
     LEFT JOIN pg_class c ON c.relname = 'chunk_embedding_' || right(replace(e.id::text, '-', ''), 12)
+        AND pg_table_is_visible(c.oid)
     LEFT JOIN pg_index i ON i.indexrelid = c.oid
     WHERE e.status = 'active'
 """

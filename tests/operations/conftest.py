@@ -11,8 +11,20 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
-from operations import backups, postgres, preparation, roles, wal
+from operations import (
+    backups,
+    databases,
+    knowledge_exchange,
+    knowledge_tables,
+    postgres,
+    preparation,
+    restored_copy,
+    roles,
+    wal,
+)
+from tests import factories
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import person
 
@@ -30,6 +42,31 @@ def own_backups(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: pyt
     for each in wal.folder().iterdir():
         each.unlink()
     wal.folder().rmdir()
+
+
+@pytest.fixture
+def own_restores(own_backups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Restores of this test alone; what they lay beside what is live goes with it."""
+    monkeypatch.setattr("operations.journal.folder", lambda: tmp_path / "restores")
+    monkeypatch.setattr(knowledge_exchange, "PAUSE_SECONDS", 0.05)
+    yield
+    connection.close()
+    for name in databases.names(*databases.BESIDE):
+        databases.drop(name)
+    for name in knowledge_tables.names(*databases.BESIDE):
+        knowledge_tables.drop(name)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the two steps of a restore that take longest, which have their own tests."""
+    monkeypatch.setattr(restored_copy, "safety", dict)
+    monkeypatch.setattr(restored_copy, "migrate", lambda name: {})
+
+
+@pytest.fixture
+def people() -> tuple[User, User]:
+    return factories.staff("meera"), factories.staff("ravi")
 
 
 @pytest.fixture

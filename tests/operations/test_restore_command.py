@@ -13,9 +13,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
 
+from conversations.models import Contact
 from knowledge.models import Document
-from operations import backups, databases, postgres, preparation, roles, verification
+from operations import backups, databases, knowledge_tables, postgres, preparation, roles, verification
 from operations.models import Backup, Incident, Restore
+from tests import factories
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import person
 
@@ -30,8 +32,10 @@ def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: py
     preparation.make_roles()
     yield
     connection.close()
-    for each in databases.names("jeevo_restore_", "jeevo_before_"):
+    for each in databases.names(*databases.BESIDE):
         databases.drop(each)
+    for each in knowledge_tables.names(*databases.BESIDE):
+        knowledge_tables.drop(each)
 
 
 @pytest.fixture
@@ -74,6 +78,29 @@ def test_a_backup_is_put_in_place_and_taken_back_from_a_terminal() -> None:
     assert "live again" in restore("undo", "--type", name, "--as", "ravi")
     assert not Document.objects.exists()
     assert "Undone" in restore("status")
+
+
+@pytest.mark.usefixtures("people", "short", "fake_embed")
+def test_the_knowledge_base_alone_is_put_in_place_and_taken_back_from_a_terminal() -> None:
+    factories.a_document("Fever", "Drink water.")
+    backup = backups.take("dump", now=timezone.now())
+    Document.objects.update(title="Changed")
+    factories.a_contact()
+    name = postgres.live().database
+    request = ("request", "--only", "knowledge", "--backup", str(backup.pk), "--reason", "A bad edit.", "--as", "meera")
+    assert "Somebody else approves it" in restore(*request)
+    restore("approve", "--as", "ravi")
+    said = restore("prepare", "--as", "meera")
+    assert "Lay its knowledge base beside the live one, with the indexes, and compare every row ..." in said
+    assert "Documents: 0 come back, 0 are lost, 1 as they were" in said
+    said = restore("confirm", "--type", name, "--as", "meera")
+    assert "Exchange the tables of the knowledge base ..." in said
+    assert "The restored knowledge base is live." in said
+    assert (Document.objects.get().title, Contact.objects.count()) == ("Fever", 1)
+    assert "a search waited for" in restore("status")
+    assert json.loads(restore("status", "--json"))["scope"] == "knowledge"
+    assert "The knowledge base from before the restore is live again." in restore("undo", "--type", name, "--as", "ravi")
+    assert Document.objects.get().title == "Changed"
 
 
 @pytest.mark.usefixtures("people")

@@ -279,6 +279,67 @@ def test_a_failed_one_says_why_and_that_nothing_was_changed(meera: User) -> None
     assert "1 piece of the log is missing." in said(a_client(meera), LIST)
 
 
+# The knowledge base alone
+
+OF_KNOWLEDGE = {
+    "knowledge_document": {"now": 4, "then": 4, "back": 1, "lost": 1, "changed": 2},
+    "knowledge_chunk": {"now": 9, "then": 8, "back": 0, "lost": 1, "changed": 0},
+    "conversations_citation": {"unlinked": 3, "linked": 1},
+}
+
+
+def test_the_knowledge_base_alone_is_asked_for_and_approved_as_that(meera: User, ravi: User) -> None:
+    backup = a_backup("dump")
+    client = a_client(meera)
+    page = said(client, ADD)
+    assert "People, messages and incidents are not touched." in page
+    assert 'value="everything" id="id_scope_0" checked' in page
+    client.post(ADD, {"scope": "knowledge", "backup": str(backup.pk), "reason": "A bad import."})
+    restore = Restore.objects.get()
+    assert (restore.scope, restore.carry_messages) == ("knowledge", True)
+    page = said(client, at("change", restore))
+    assert "<h1>Restore the knowledge base to the" in page
+    assert "Messages since" not in page
+    assert "asks for the knowledge base alone as it was in the" in said(a_client(ravi), at("approve", restore))
+    assert "the knowledge base alone" in said(client, LIST)
+    assert at("change", restore) in said(client, f"{LIST}?scope__exact=knowledge")
+    assert at("change", restore) not in said(client, f"{LIST}?scope__exact=everything")
+
+
+def test_something_else_is_no_choice(meera: User) -> None:
+    answer = a_client(meera).post(ADD, {"scope": "people", "backup": str(a_backup("dump").pk), "reason": "A test."})
+    assert answer.status_code == 400
+    assert not Restore.objects.exists()
+
+
+def test_of_the_knowledge_base_every_row_was_compared_and_links_are_told(meera: User, ravi: User) -> None:
+    restore = ready(meera, ravi)
+    Restore.objects.filter(pk=restore.pk).update(scope="knowledge", losses=OF_KNOWLEDGE)
+    page = said(a_client(meera), at("confirm", restore))
+    assert "people are answered all along" in page
+    assert '1 comes back</span>, <span class="lost">1 is lost</span>, 2 go back to what they were' in page
+    assert "3 citations of answers will not lead to a document any more; the words stay." in page
+    assert "1 citation of an answer will lead to a document again." in page
+    assert "Messages from people" not in page
+
+
+def test_how_long_a_search_waited_is_told(meera: User) -> None:
+    restore = a_restore(meera, "swapping", scope="knowledge", confirmed_by=meera, confirmed_at=timezone.now())
+    a_journal(restore.pk, ("beside", "begun"), ("beside", "done"), ("exchange", "begun"))
+    Journal(restore.pk).write("exchange", "done", now=timezone.now(), locked_ms=41)
+    assert "a search waited for 0.04 s at most" in said(a_client(meera), at("change", restore))
+    story = restore_progress.story(restore.pk)
+    assert story.steps[-1].said == "Exchange the tables of the knowledge base"
+    a_journal(restore.pk, ("undo asked", "done"), ("undo", "begun"), ("undo", "done"), ("undo back", "begun"), ("end", "undone"))
+    story = restore_progress.story(restore.pk)
+    assert [step.said for step in story.steps[-3:]] == [
+        "Asked to undo it",
+        "Exchange the tables back",
+        "Put back the knowledge base from before, because the service was not well",
+    ]
+    assert story.headline == "The knowledge base from before is live again"
+
+
 # Progress
 
 

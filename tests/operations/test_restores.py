@@ -15,7 +15,19 @@ from django.utils import timezone
 
 from conversations.models import Contact, InboundMessage, OutboundMessage
 from knowledge.models import Document
-from operations import backups, carrying, databases, incidents, postgres, restore_upkeep, restores, smoke, verification, wal
+from operations import (
+    backups,
+    carrying,
+    databases,
+    incidents,
+    postgres,
+    restore_upkeep,
+    restored_copy,
+    restores,
+    smoke,
+    verification,
+    wal,
+)
 from operations.journal import Journal
 from operations.models import Backup, Incident, Restore, Rollup
 from operations.operator import Operator
@@ -303,7 +315,7 @@ def test_one_that_is_cancelled_while_it_is_prepared_ends_at_its_next_step(
         restores.cancel(Restore.objects.get(), by=ravi, now=timezone.now())
         return {}
 
-    monkeypatch.setattr(restores, "_safety", safety)
+    monkeypatch.setattr(restored_copy, "safety", safety)
     with pytest.raises(restores.NotNow, match="cancelled"):
         restores.prepare(restore)
     restore.refresh_from_db()
@@ -335,7 +347,7 @@ def test_the_operators_process_prepares_what_was_approved_and_goes_on_after_a_ki
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(restores, "_lift", killed)
+        patched.setattr(restored_copy, "lift", killed)
         with pytest.raises(Killed):
             operator.work()
     kept = Backup.objects.count()

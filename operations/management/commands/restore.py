@@ -1,6 +1,7 @@
 import argparse
 import json
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +22,10 @@ LOOK_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    help = "Restores the database to an instant or from a backup, step by step, as the pages of the console do."
+    help = (
+        "Restores the database, or the knowledge base alone, to an instant or from a backup, step by step, as the pages of the "
+        "console do."
+    )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         steps = parser.add_subparsers(dest="step", required=True)
@@ -29,6 +33,7 @@ class Command(BaseCommand):
         target = request.add_mutually_exclusive_group(required=True)
         target.add_argument("--to", metavar="INSTANT", help="such as 2026-05-01T12:30:00, in UTC")
         target.add_argument("--backup", metavar="KEY", help="as `backup list` shows it")
+        request.add_argument("--only", choices=["knowledge"], help="the knowledge base alone; people and messages stay")
         request.add_argument("--reason", required=True)
         request.add_argument("--incident", default="")
         request.add_argument("--leave-messages", action="store_true", help="leave behind what was received since")
@@ -56,6 +61,7 @@ class Command(BaseCommand):
     def request(self, options: dict[str, Any]) -> None:
         target: dict[str, Any] = {"instant": _instant(options["to"])} if options["to"] else {"backup": _backup(options["backup"])}
         restore = restores.request(
+            scope=options["only"] or Restore.Scope.EVERYTHING,
             reason=options["reason"],
             incident=options["incident"],
             carry_messages=not options["leave_messages"],
@@ -76,7 +82,7 @@ class Command(BaseCommand):
         if restore.status not in (Status.APPROVED, Status.PREPARING, Status.READY):
             raise CommandError(f"This does not fit now: {restore.get_status_display().lower()}.")
         try:
-            restore = restores.prepare(restore, told=self._say)
+            restore = restores.prepare(restore, told=self._say(restore))
         except (Busy, restores.NotNow):
             restore = self._follow(restore, until=(Status.READY, Status.FAILED, Status.CANCELLED))
         if restore.status != Status.READY:
@@ -87,22 +93,22 @@ class Command(BaseCommand):
     def confirm(self, options: dict[str, Any]) -> None:
         restore = restores.confirm(_known(options), typed=options["typed"], by=_person(options, ADD), now=timezone.now())
         try:
-            restore = restores.put_in_place(restore, healthy=smoke.well, told=self._say)
+            restore = restores.put_in_place(restore, healthy=smoke.well, told=self._say(restore))
         except (Busy, restores.NotNow):
             restore = self._follow(restore, until=(Status.DONE, Status.FAILED))
         if restore.status != Status.DONE:
             raise CommandError(restore.problem)
-        self.stdout.write("The restored database is live. `restore undo` takes it back for seven days.")
+        self.stdout.write(f"The restored {restore.noun} is live. `restore undo` takes it back for seven days.")
 
     def undo(self, options: dict[str, Any]) -> None:
         restore = restores.ask_undo(_known(options), typed=options["typed"], by=_person(options, ADD), now=timezone.now())
         try:
-            restore = restores.undo(restore, healthy=smoke.well, told=self._say)
+            restore = restores.undo(restore, healthy=smoke.well, told=self._say(restore))
         except (Busy, restores.NotNow):
             restore = self._follow(restore, until=(Status.UNDONE, Status.DONE))
         if restore.status != Status.UNDONE:
             raise CommandError(restore.problem)
-        self.stdout.write("The database from before the restore is live again.")
+        self.stdout.write(f"The {restore.noun} from before the restore is live again.")
 
     def cancel(self, options: dict[str, Any]) -> None:
         restores.cancel(_known(options), by=_person(options, ADD), now=timezone.now())
@@ -117,16 +123,20 @@ class Command(BaseCommand):
         self.stdout.write(f"{restore}: {restore.get_status_display()}")
         for step in story.steps:
             spent = f" ({step.seconds:.1f} s)" if step.seconds is not None else ""
-            self.stdout.write(f"  {step.state:<7} {step.said}{spent}")
+            locked = f", a search waited for {step.locked:.2f} s at most" if step.locked is not None else ""
+            self.stdout.write(f"  {step.state:<7} {step.said}{spent}{locked}")
         for told in (restore.problem, story.broken):
             if told:
                 self.stdout.write(told)
         if restore.status == Status.READY:
             self._changes(restore)
 
-    def _say(self, step: str) -> None:
-        self.stdout.write(f"{restore_progress.said(step)} ...")
-        self.stdout.flush()
+    def _say(self, restore: Restore) -> Callable[[str], None]:
+        def say(step: str) -> None:
+            self.stdout.write(f"{restore_progress.said(step, of_knowledge=restore.is_of_knowledge)} ...")
+            self.stdout.flush()
+
+        return say
 
     def _follow(self, restore: Restore, *, until: tuple[str, ...]) -> Restore:
         """Another process is at it; say what it does."""
@@ -147,10 +157,14 @@ class Command(BaseCommand):
             time.sleep(LOOK_SECONDS)
 
     def _changes(self, restore: Restore) -> None:
-        found = restore_changes.read(restore.losses, carry_messages=restore.carry_messages)
+        found = restore_changes.read(restore.losses, carry_messages=restore.carry_messages, of_knowledge=restore.is_of_knowledge)
         for row in (*found.first, *found.others):
-            if row.now != row.then:
+            if row.changed is not None and row.differs:
+                self.stdout.write(f"  {row.label}: {row.back:,} come back, {row.lost:,} are lost, {row.changed:,} as they were")
+            elif row.differs:
                 self.stdout.write(f"  {row.label}: {row.now:,} now, {row.then:,} then")
+        for told in found.links:
+            self.stdout.write(f"  {told}")
 
 
 def _person(options: dict[str, Any], permission: str) -> User:
@@ -193,6 +207,7 @@ def _backup(key: str) -> Backup:
 def _as_json(restore: Restore, story: restore_progress.Story) -> dict[str, Any]:
     return {
         "key": str(restore.pk),
+        "scope": restore.scope,
         "status": restore.status,
         "to": restore.instant.isoformat() if restore.instant else None,
         "backup": str(restore.backup_id) if restore.backup_id else None,
