@@ -23,7 +23,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from operations import backup_keys, contents, databases, kept_files, postgres, sealed
+from operations import backup_keys, contents, kept_files, postgres, sealed
 from operations.locks import held
 from operations.models import Backup, Protection
 from operations.tar_watch import TarWatch
@@ -237,7 +237,7 @@ def _dump(backup: Backup, draft: Path) -> dict[str, Any]:
         assert row is not None
         _step(backup, "dumping the database")
         arguments = ("--format=custom", "--compress=gzip:1", f"--snapshot={row[0]}", "--no-owner", "--no-privileges")
-        postgres.stream("pg_dump", *arguments, *databases.WITHOUT_BESIDE, server=server, major=major, take=take)
+        postgres.stream("pg_dump", *arguments, *contents.WITHOUT_BESIDE, server=server, major=major, take=take)
         _step(backup, "counting what was dumped")
         held = contents.counted(own, deep=True)
     return _manifest(backup, files, major=major) | {"contents": held}

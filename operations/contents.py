@@ -8,6 +8,10 @@ import psycopg
 from psycopg import sql
 
 Counts = dict[str, dict[str, Any]]
+# What a restore lays beside what is live, and what it keeps of it: databases, or schemas with the knowledge base alone.
+BESIDE = ("jeevo_restore_", "jeevo_before_")
+# Made from backups, and no part of one.
+WITHOUT_BESIDE = tuple(f"--exclude-schema={each}*" for each in BESIDE)
 
 _TABLES = """
     SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -17,10 +17,6 @@ from psycopg import sql
 from operations import postgres
 
 MAINTENANCE = "postgres"
-# What a restore lays beside what is live, and what it keeps of it: databases, or schemas with the knowledge base alone.
-BESIDE = ("jeevo_restore_", "jeevo_before_")
-# Made from backups, and no part of one.
-WITHOUT_BESIDE = tuple(f"--exclude-schema={each}*" for each in BESIDE)
 _NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 # The server's own workers are not ours to end: renaming waits for them, and sends autovacuum away by itself.
 _END = """

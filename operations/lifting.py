@@ -21,7 +21,7 @@ def lift(source: postgres.Scratch, database: str, *, into: str, place: Path, maj
     folder = place / "lifted"
     at = (f"--host={source.folder}", f"--port={source.port}", "--username=postgres")
     dump = ("--format=directory", f"--jobs={JOBS}", "--compress=none", "--no-sync", "--no-owner", "--no-privileges")
-    postgres.run_as_server("pg_dump", *at, *dump, *databases.WITHOUT_BESIDE, f"--file={folder}", database, major=major)
+    postgres.run_as_server("pg_dump", *at, *dump, *contents.WITHOUT_BESIDE, f"--file={folder}", database, major=major)
     load = ("--format=directory", f"--jobs={JOBS}", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={into}")
     # What the dump would say of the extension is there already.
     listing = _without_extension(folder, major=major)

@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 from django.db.models import Q
 
-from operations import databases, knowledge_tables, postgres, restores
+from operations import contents, databases, knowledge_tables, postgres, restores
 from operations.journal import Busy, alone
 from operations.models import Restore
 from operations.models.restores import UNDER_WAY
@@ -45,11 +45,11 @@ def take_down(*, now: datetime) -> list[str]:
         # Of the knowledge base alone, the database is needed only until its tables lie beside the live ones.
         copies |= names if row.is_of_knowledge and row.status not in BEING_MADE else set()
     with contextlib.suppress(Busy), alone():
-        gone = [name for name in databases.names(*databases.BESIDE) if name in (known - kept) | copies]
+        gone = [name for name in databases.names(*contents.BESIDE) if name in (known - kept) | copies]
         for name in gone:
             databases.drop(name)
             log.info("a database that was kept for a restore was dropped", database=name)
-        for name in knowledge_tables.names(*databases.BESIDE):
+        for name in knowledge_tables.names(*contents.BESIDE):
             if name in known - kept:
                 knowledge_tables.drop(name)
                 gone.append(name)

@@ -23,6 +23,7 @@ from operations import (
     backup_keys,
     backups,
     carrying,
+    contents,
     databases,
     erasure_record,
     erasures,
@@ -134,11 +135,11 @@ def _moved(restore: Restore, expected: tuple[str, ...], **changes: Any) -> Resto
 
 def incoming(restore: Restore) -> str:
     """A database; of the knowledge base alone, a database first and then a schema of the live one."""
-    return f"{databases.BESIDE[0]}{restore.pk.hex[-12:]}"
+    return f"{contents.BESIDE[0]}{restore.pk.hex[-12:]}"
 
 
 def outgoing(restore: Restore) -> str:
-    return f"{databases.BESIDE[1]}{restore.pk.hex[-12:]}"
+    return f"{contents.BESIDE[1]}{restore.pk.hex[-12:]}"
 
 
 def _place(restore: Restore) -> Place:

@@ -15,6 +15,7 @@ from django.db import connection
 
 from operations import (
     backups,
+    contents,
     databases,
     knowledge_exchange,
     knowledge_tables,
@@ -51,9 +52,9 @@ def own_restores(own_backups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(knowledge_exchange, "PAUSE_SECONDS", 0.05)
     yield
     connection.close()
-    for name in databases.names(*databases.BESIDE):
+    for name in databases.names(*contents.BESIDE):
         databases.drop(name)
-    for name in knowledge_tables.names(*databases.BESIDE):
+    for name in knowledge_tables.names(*contents.BESIDE):
         knowledge_tables.drop(name)
 
 

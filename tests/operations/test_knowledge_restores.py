@@ -93,13 +93,13 @@ def test_documents_are_back_and_found_while_messages_stay_and_it_can_be_undone(p
         Citation.objects.filter(pk=of_flu.pk).update(document_id=flu.pk)
     lines = {line.step: line for line in Journal(restore.pk).read() if line.state == "done"}
     assert list(lines) == [
-        "preflight", "safety", "lift", "migrate", "beside", "ready", "confirmed", "exchange", "health", "end",
+        "preflight", "safety", "lift", "migrate", "erase", "beside", "ready", "confirmed", "exchange", "health", "end",
     ]  # fmt: skip
     begun = Journal(restore.pk).begun("beside")
     assert begun is not None
     assert datetime.fromisoformat(lines["beside"].at) - datetime.fromisoformat(begun.at) > timedelta(seconds=0.1)
     assert 0 <= lines["exchange"].facts["locked_ms"] < 5_000
-    assert databases.names(*databases.BESIDE) == []
+    assert databases.names(*contents.BESIDE) == []
 
     made_since = factories.a_document("Rash", "A rash itches.")
     assert made_since.pk not in (fever.pk, cough.pk, flu.pk)
@@ -190,7 +190,7 @@ def test_one_restore_at_a_time_whatever_it_brings_back(people: tuple[User, User]
 def test_what_was_kept_for_a_week_is_taken_down_and_is_in_no_backup(people: tuple[User, User]) -> None:
     factories.a_document("Fever", FEVER)
     restore = restores.put_in_place(confirmed(a_dump(), people), healthy=smoke.well)
-    assert knowledge_tables.names(*databases.BESIDE) == [restores.outgoing(restore)]
+    assert knowledge_tables.names(*contents.BESIDE) == [restores.outgoing(restore)]
     verification.verify(backups.take("dump", now=timezone.now()), now=timezone.now())
     databases.create("jeevo_restore_look")
     manifest_of = backups.read_manifest(Backup.objects.order_by("-requested_at")[0].pk)

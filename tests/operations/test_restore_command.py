@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from conversations.models import Contact
 from knowledge.models import Document
-from operations import backups, databases, knowledge_tables, postgres, preparation, roles, verification
+from operations import backups, contents, databases, knowledge_tables, postgres, preparation, roles, verification
 from operations.models import Backup, Incident, Restore
 from tests import factories
 from tests.fixtures import ChangeEnvironment
@@ -32,9 +32,9 @@ def _own_folders(environment: ChangeEnvironment, tmp_path: Path, monkeypatch: py
     preparation.make_roles()
     yield
     connection.close()
-    for each in databases.names(*databases.BESIDE):
+    for each in databases.names(*contents.BESIDE):
         databases.drop(each)
-    for each in knowledge_tables.names(*databases.BESIDE):
+    for each in knowledge_tables.names(*contents.BESIDE):
         knowledge_tables.drop(each)
 
 
