@@ -19,7 +19,7 @@ import psycopg
 
 from jeevo import embedded
 from jeevo.environment import ROOT
-from tests.benchmarks import embedding, load, operations, search, triage
+from tests.benchmarks import backups, embedding, load, operations, search, triage
 from tests.stack import Stack, eventually, running
 
 QUESTIONS = (
@@ -243,6 +243,7 @@ def main() -> None:
             warm_up(stack)
             for measure in (answer_latency, webhook_latency_while_answering, highest_rate, emergency_while_indexing, memory):
                 report(rows, lambda measure=measure: measure(stack))  # type: ignore[misc]
+        report(rows, lambda: backups.rows(folder / "backups"))
     report(rows, operations.rows)
     report(rows, triage.rows)
     # Last, because the models stay in this process's memory.
@@ -270,17 +271,17 @@ def report(rows: list[Row], measure: Callable[[], list[Row]]) -> None:
 def write(rows: list[Row]) -> None:
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     lines = [
-        "# Benchmarks",
-        "",
         f"`make bench` on {machine}; {datetime.now(UTC):%Y-%m-%d}. Postgres, Valkey, the sandbox and the load generator",
         "share the machine with the program. No language model.",
         "",
         "| what | measured | beside it | goal |",
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
-        "",
     ]
-    (ROOT / "docs" / "benchmarks.md").write_text("\n".join(lines))
+    page = ROOT / "docs" / "benchmarks.md"
+    # What was measured apart, and what it means, stays below.
+    rest = page.read_text().partition("\n## ") if page.exists() else ("", "", "")
+    page.write_text("# Benchmarks\n\n" + "\n".join(lines) + "\n" + rest[1] + rest[2])
 
 
 if __name__ == "__main__":
