@@ -44,7 +44,7 @@ programs: $(DEV_STAMP)
 	@sh .ci/programs
 
 test: $(DEV_STAMP) programs ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(DEV_STAMP) ## lint, types, migrations, deploy check and tests
 	@$(BIN)/ruff check .

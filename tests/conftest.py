@@ -63,12 +63,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What belongs to the whole matrix is left out and named, unless `make faults` asks for it. The browser comes last: its
-    library keeps an event loop open in the main thread, and what runs after it finds that one."""
+    """What belongs to the whole matrix is left out and named, unless `make faults` asks for it.
+
+    A worker gets whole files, so those that empty the database come after all that do not. The browser comes last: its
+    library keeps an event loop open in the main thread, and what runs after it finds that one.
+    """
     for item in items:
         if not FULL and item.get_closest_marker("matrix"):
             item.add_marker(pytest.mark.skip(reason="part of the whole matrix: make faults"))
-    items.sort(key=lambda item: "browser" in item.path.parts)
+    emptying = {item.path for item in items if _empties(item)}
+    items.sort(key=lambda item: ("browser" in item.path.parts, item.path in emptying))
+
+
+def _empties(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("django_db")
+    return "transactional_db" in getattr(item, "fixturenames", ()) or (mark is not None and bool(mark.kwargs.get("transaction")))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -21,6 +21,8 @@ from jeevo.environment import ROOT
 
 T = TypeVar("T")
 READY_SECONDS = 120
+# Two workers of one run may start the same program at once.
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 class Stack:
@@ -30,6 +32,9 @@ class Stack:
         for name in ("DATABASE_URL", "REDIS_URL"):
             kept.pop(name, None)
         folder.mkdir(parents=True, exist_ok=True)
+        for name in ("WEB_PORT", "SANDBOX_PORT"):
+            if name in variables:
+                variables[name] = str(int(variables[name]) + 500 * WORKER)
         self.variables = (
             kept
             | {

@@ -41,7 +41,7 @@ class Run:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("private")
     tokens = {"METRICS_TOKEN": TOKEN, "HEALTH_TOKEN": TOKEN}
-    ports = {"WEB_PORT": "18220", "SANDBOX_PORT": "18221"}
+    ports = {"WEB_PORT": "18230", "SANDBOX_PORT": "18231"}
     with running(folder, BURST_SECONDS="1", LOG_LEVEL="DEBUG", **tokens, **ports) as stack:
         waiting = "SELECT count(*) FROM knowledge_document WHERE status IN ('uploaded', 'indexing')"
         eventually(lambda: stack.rows(waiting)[0][0] == 0, seconds=150, what="the starter articles to be indexed")

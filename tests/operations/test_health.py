@@ -210,7 +210,7 @@ def test_ten_questions_to_a_hanging_database_use_two_threads_and_each_gets_its_a
     for each in askers:
         each.join()
     release.set()
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 6
     assert len(hung) <= 2
 
 
