@@ -40,6 +40,9 @@ $(DEV_STAMP): $(STAMP)
 run: $(STAMP) ## start Jeevo here, with a chat page to try it
 	@exec $(BIN)/python -m jeevo.supervisor
 
+stop: $(STAMP) ## stop what `make run` started, and wait until it has ended
+	@$(BIN)/python -m jeevo.supervisor stop
+
 programs: $(DEV_STAMP)
 	@sh .ci/programs
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from operations import backups
 from operations.models import Backup
 
-MARK = "full_backup_first"
+MARK, PAID = "full_backup_first", "began_anew"
 # After one that failed, so that a disk that is full is not stormed.
 PAUSE = timedelta(minutes=10)
 
@@ -29,6 +29,16 @@ def is_owed() -> bool:
     return _mark().exists()
 
 
+def began_anew() -> datetime | None:
+    """When the log began its present line, where that was by a recovery or a promotion. What was kept before cannot be
+    continued by it."""
+    for name in (MARK, PAID):
+        path = backups.folder() / name
+        if path.exists():
+            return datetime.fromisoformat(path.read_text())
+    return None
+
+
 def owed(*, now: datetime) -> Backup | None:
     """The full backup to make now, if one is owed; the debt is paid by one that was taken since."""
     if not is_owed():
@@ -36,7 +46,7 @@ def owed(*, now: datetime) -> Backup | None:
     since = datetime.fromisoformat(_mark().read_text())
     rows = Backup.objects.filter(kind=Backup.Kind.FULL, requested_at__gte=since)
     if rows.kept().exists():
-        _mark().unlink()
+        _mark().replace(backups.folder() / PAID)
         return None
     waiting = rows.filter(status=Backup.Status.REQUESTED).first()
     if waiting is not None:

@@ -112,6 +112,8 @@ def recover(wanted: Wanted, *, now: datetime, report: Report) -> Recovered:
     if erased:
         erasure_record.replace(erased)
     owe(now=now)
+    if aside := moved_aside(now):
+        told(f"What was here lies in {', '.join(str(path) for path in aside)}; delete it when it is no longer needed.")
     told("The data directory is in its place; the service will take a full backup first.")
     return Recovered(base, rows, last, time.monotonic() - began, to_do)
 
@@ -126,7 +128,7 @@ def _preflight(wanted: Wanted, *, now: datetime) -> None:
         raise NotRecovered("This instant has not come yet.")
     cluster = postgres.own_cluster()
     if postgres.works_in(cluster):
-        raise NotRecovered("Jeevo's database runs here: stop it first (`make stop`).")
+        raise NotRecovered("Jeevo's database runs here: stop it first (`make stop`) and wait until it has ended.")
     if cluster.exists() and not wanted.replace:
         raise NotRecovered(f"{cluster} holds a database already: say --replace to move it aside, or use an empty data folder.")
 
@@ -289,12 +291,22 @@ def put_in_place(cluster: Path, *, now: datetime) -> None:
         (cluster / "postgresql.conf").write_text("include = 'jeevo.conf'\n")
         home.give(cluster / "postgresql.conf")
     os.sync()  # what was unpacked was not flushed file by file
-    target, aside = postgres.own_cluster(), f"before-{now:%Y%m%d%H%M%S}"
+    target, aside = postgres.own_cluster(), _aside(now)
     if target.exists():
         target.rename(target.with_name(f"{target.name}.{aside}"))
     begin_log_anew(aside)
     cluster.rename(target)
     sealed.sync_folder(target.parent)
+
+
+def moved_aside(now: datetime) -> list[Path]:
+    """What a recovery that began then did not overwrite."""
+    places = (postgres.own_cluster(), wal.folder())
+    return [aside for place in places if (aside := place.with_name(f"{place.name}.{_aside(now)}")).exists()]
+
+
+def _aside(now: datetime) -> str:
+    return f"before-{now:%Y%m%d%H%M%S}"
 
 
 def begin_log_anew(aside: str) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 import structlog
 from django.db import connection
 
-from operations import backups, drills, recovery, sealed, signals, tiers, wal
+from operations import backups, drills, first_backup, recovery, sealed, signals, tiers, wal
 from operations.models import Backup, Incident, Protection
 
 log = structlog.get_logger(__name__)
@@ -78,6 +78,9 @@ def _earliest(tier: tiers.Tier) -> datetime | None:
 def look_for_holes(*, now: datetime) -> list[str]:
     """A sentence for each hole in what is kept. Each is told once; it is over when a base backup lies after it."""
     bases = list(Backup.objects.kept().bases().filter(taken_at__lt=now - YOUNG).order_by("taken_at"))
+    anew = first_backup.began_anew()
+    if anew is not None:  # the log of before lies outside, if anywhere
+        bases = [base for base in bases if base.requested_at >= anew]
     if not bases:
         return []
     whole, latest = _hole_since(bases[0]), _hole_since(bases[-1])

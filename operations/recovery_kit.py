@@ -7,6 +7,7 @@ It is meant for paper or another place than the copies. Opening one needs no dat
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -20,6 +21,8 @@ from operations import backup_keys, postgres
 from operations.models import RecoveryKit
 
 SHORTEST = 12
+# Settings that are no secret and that a service does not come back without, as they are written.
+PLAIN = ("ALLOWED_HOSTS", "PUBLIC_URL", "DEFAULT_COUNTRY", "EMERGENCY_NUMBERS", "EMAIL_FROM", "WEB_PORT")
 _SETTINGS, _KEYS, _SYSTEM, _END = "[settings]", "[backup keys]", "[server's number]", "[end]"
 _WORDS = """\
 RECOVERY KIT OF {service}
@@ -72,6 +75,7 @@ def make(passphrase: str, *, now: datetime, by: User | None = None, with_offsite
 def _text(*, now: datetime, with_offsite_secrets: bool) -> str:
     environment = settings.ENVIRONMENT
     lines = {
+        "JEEVO_MODE": environment.mode,
         "SECRET_KEY": environment.secret_key,
         "FIELD_KEYS": ",".join(environment.field_keys),
         "INDEX_KEY": environment.index_key,
@@ -79,7 +83,8 @@ def _text(*, now: datetime, with_offsite_secrets: bool) -> str:
         "OFFSITE_ENDPOINT": environment.offsite.endpoint,
         "OFFSITE_REGION": environment.offsite.region,
     }
-    absent = ["WHATSAPP_TOKEN and the other WHATSAPP_ lines", "GROQ_API_KEY", "EMAIL_URL", "ALLOWED_HOSTS", "PUBLIC_URL"]
+    lines |= {name: os.environ.get(name, "") for name in PLAIN}
+    absent = ["WHATSAPP_TOKEN and the other WHATSAPP_ lines", "GROQ_API_KEY", "EMAIL_URL", "and what else you had changed"]
     if with_offsite_secrets:
         lines |= {"OFFSITE_ACCESS_KEY": environment.offsite.access_key, "OFFSITE_SECRET_KEY": environment.offsite.secret_key}
     else:
@@ -87,7 +92,7 @@ def _text(*, now: datetime, with_offsite_secrets: bool) -> str:
     words = _WORDS.format(
         service=environment.service_name,
         made=now,
-        release=environment.release or "unnamed",
+        release=environment.release or "(not named; the newest will do)",
         server=postgres.server_major(),
         settings=_SETTINGS,
         keys=_KEYS,

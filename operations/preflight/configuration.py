@@ -19,12 +19,14 @@ from operations.preflight import Line, good
 
 SHORTEST_SECRET, FEWEST_SIGNS = 32, 8
 SHORTEST_TOKEN = 16
+EXAMPLE = "helpline.example.org"
 _NUMBER_ID, _APP_SECRET, _VERSION = re.compile(r"\d{10,20}"), re.compile(r"[0-9a-f]{32}"), re.compile(r"v\d{1,3}\.\d")
 
 
 def lines() -> Iterator[Line]:
     environment = settings.ENVIRONMENT
     yield from variables(os.environ)
+    yield from addresses(environment)
     yield secrets(environment)
     yield from key_folder(environment.keys, generated=environment.mode == "sandbox")
     if environment.mode == "live":
@@ -43,6 +45,14 @@ def variables(source: Mapping[str, str]) -> Iterator[Line]:
             yield Line(f"Setting {name}", "breached", f"It {remedy}.", "Set it in .env, where each variable is explained.")
     else:
         yield good("Settings", "Every variable has a value that Jeevo can work with.")
+
+
+def addresses(environment: Environment) -> Iterator[Line]:
+    """Those of `.env.example`, left as they are: every request would be refused."""
+    left = [name for name in environment.allowed_hosts if name.endswith(EXAMPLE)]
+    if left or (urlsplit(environment.public_url).hostname or "").endswith(EXAMPLE):
+        remedy = "Put in your own address in ALLOWED_HOSTS and PUBLIC_URL; in the sandbox take both lines out."
+        yield Line("Addresses", "breached", "They are still the examples of .env.example, so requests are refused.", remedy)
 
 
 def secrets(environment: Environment) -> Line:

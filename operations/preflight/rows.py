@@ -40,11 +40,12 @@ def lines(open_one: psycopg.Connection[Any], *, starting: bool) -> Iterator[Line
         return
     yield keys(open_one)
     yield kit.line(open_one)
-    yield copies()
     yield from standby.lines(open_one)
     yield articles(open_one)
     yield vectors(open_one)
     if not starting:
+        # Before that nobody has copied anything.
+        yield copies()
         yield watcher(open_one.execute(_HEARTBEAT).fetchone(), now=datetime.now(UTC))
 
 

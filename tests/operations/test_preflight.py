@@ -242,3 +242,12 @@ def test_without_any_tools_it_says_which(tmp_path: Path) -> None:
     (tmp_path / "pg_dump").chmod(0o755)
     line = tools.line(major=18, folders=[tmp_path, tmp_path / "gone"])
     assert (line.state, "found: none" in line.said) == ("at_risk", True)
+
+
+def test_the_addresses_of_the_example_are_told(environment: ChangeEnvironment) -> None:
+    assert list(configuration.addresses(settings.ENVIRONMENT)) == []
+    environment(allowed_hosts=("helpline.example.org",))
+    (line,) = configuration.addresses(settings.ENVIRONMENT)
+    assert (line.state, "still the examples" in line.said) == ("breached", True)
+    environment(allowed_hosts=("helpline.gov",), public_url="https://helpline.example.org")
+    assert len(list(configuration.addresses(settings.ENVIRONMENT))) == 1

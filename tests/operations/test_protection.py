@@ -9,7 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from operations import backups, drills, protection, recovery_state, tiers, wal
+from operations import backups, drills, first_backup, protection, recovery_state, tiers, wal
 from operations.models import Backup, Incident, Protection
 from tests.operations.test_recovery import caught_up
 
@@ -82,6 +82,28 @@ def test_a_hole_opens_one_incident_and_asks_for_a_full_backup_which_ends_it() ->
         protection.look_for_holes(now=timezone.now() + 10 * MINUTE)
     incident.refresh_from_db()
     assert incident.state == "monitoring"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("own_backups")
+def test_what_was_kept_before_a_recovery_has_no_hole_because_the_log_began_anew() -> None:
+    with wal.received():
+        caught_up()
+        backups.take("full", now=timezone.now())
+    for piece in wal.folder().iterdir():
+        piece.unlink()
+    later = timezone.now() + 10 * MINUTE
+    assert len(protection.look_for_holes(now=later)) == 1
+    first_backup.owe(now=timezone.now())
+    assert protection.look_for_holes(now=later) == []
+    with wal.received():
+        caught_up()
+        full = first_backup.owed(now=timezone.now())
+        assert full is not None
+        backups.make(full, now=timezone.now())
+        caught_up()
+        assert first_backup.owed(now=timezone.now()) is None
+        assert protection.look_for_holes(now=later) == []
 
 
 @pytest.mark.django_db

@@ -43,7 +43,8 @@ def line() -> Line:
         return kit.line(one)
 
 
-def test_a_kit_holds_every_key_and_where_the_copies_are_but_not_the_storage_s_secret() -> None:
+def test_a_kit_holds_every_key_and_where_the_copies_are_but_not_the_storage_s_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMERGENCY_NUMBERS", "IN=112")
     backup_keys.recipient()
     backup_keys.rotate()
     sealed = recovery_kit.make(WORDS, now=NOW)
@@ -52,6 +53,8 @@ def test_a_kit_holds_every_key_and_where_the_copies_are_but_not_the_storage_s_se
     assert found.settings["SECRET_KEY"] == "s%=ecret"
     assert found.settings["INDEX_KEY"] == "i" * 64
     assert found.settings["FIELD_KEYS"]
+    assert found.settings["JEEVO_MODE"] == "sandbox"
+    assert found.settings["EMERGENCY_NUMBERS"] == "IN=112"
     assert list(found.backup_keys) == [str(each) for each in backup_keys.identities()]
     assert len(found.backup_keys) == 2
     assert found.system.isdigit()

@@ -45,7 +45,9 @@ class Command(BaseCommand):
             self._say(f"The last change that came back is of {done.last_commit:%Y-%m-%d %H:%M:%S} UTC.")
         for line in done.to_do:
             self._say(line)
-        self._say("Start Jeevo now (`make run`), look at the latest conversations, and make a new recovery kit.")
+        self._say("1. Start Jeevo (`make run`, or your service as usual).")
+        self._say("2. Look in the console at the latest conversations: what people wrote after that change is not there.")
+        self._say("3. Make a new recovery kit.")
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
