@@ -21,10 +21,8 @@ from tests.jeevo.place import Place, ask, found, make_place, only_root, port_of
 # ---- what a started pair promises ------------------------------------------------------------------
 
 
-def test_a_first_start_takes_under_four_seconds_and_both_answer(place: Place) -> None:
-    began = time.monotonic()
+def test_a_first_start_says_that_it_takes_a_moment_and_both_answer(place: Place) -> None:
     services = place.start()
-    assert time.monotonic() - began < 4
     assert ask(services, "select current_user || current_database()") == "jeevojeevo"
     assert redis.Redis.from_url(services.redis_url).ping()
     assert place.said == ["Preparing a database: a few seconds, the first time only."]
