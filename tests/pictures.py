@@ -33,7 +33,7 @@ QUESTIONS = (
     "I burned my hand on a pot",
     "What time is it?",
 )
-MINUTES = 6
+MINUTES = 4
 # Those that README and docs show, by what they are called there.
 SHOWN = {"console", "incident", "window", "targets", "backups", "restore"}
 ON_PHONE = {"console", "incident", "window", "targets"}
