@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ from psycopg import sql
 
 from operations import (
     backup_keys,
+    drains,
     lost_files,
     lost_server,
     offsite,
@@ -55,7 +55,7 @@ def check(route: Route, folder: Folder) -> None:
         raise NotRouted(f"{route.dotenv} is not there: name the file with the settings of the service.")
     if not route.embedded:
         return
-    if _supervised():
+    if drains.is_held(Path(settings.ENVIRONMENT.data) / "supervisor.lock"):
         raise NotRouted("Jeevo's own processes run here and keep its database running: stop them first.")
     if folder.cluster.is_dir():
         if postgres.works_in(postgres.own_cluster()):
@@ -185,16 +185,3 @@ def _with(text: str, name: str, value: str) -> str:
     # A function, because a value may hold a backslash.
     changed, found = known.subn(lambda _: f"{name}={value}", text)
     return changed if found else f"{text.rstrip()}\n{name}={value}\n"
-
-
-def _supervised() -> bool:
-    """Whether `make run` runs on this data folder: it would start the old server again."""
-    lock = Path(settings.ENVIRONMENT.data) / "supervisor.lock"
-    if not lock.exists():
-        return False
-    with lock.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False

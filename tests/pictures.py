@@ -6,6 +6,7 @@ there to be looked at, and nothing in docs/ changes.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,13 +17,18 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 
+import django
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from jeevo.environment import ROOT
-from operations import roles
-from tests.browser import staff
-from tests.browser.staff import Desk, inside
-from tests.stack import Stack, eventually, running
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "jeevo.settings")
+django.setup()  # the roles are named beside models
+
+from jeevo.environment import ROOT  # noqa: E402
+from operations import roles  # noqa: E402
+from tests.browser import staff  # noqa: E402
+from tests.browser.conftest import CHROMIUM  # noqa: E402
+from tests.browser.staff import Desk, inside  # noqa: E402
+from tests.stack import Stack, eventually, running  # noqa: E402
 
 DOCS = ROOT / "docs" / "images"
 DAY, NIGHT = "day-desk", "night-desk"
@@ -124,7 +130,7 @@ def main(into: Path, *, every: bool) -> None:
             waiting = "SELECT 1 FROM knowledge_document WHERE status IN ('uploaded', 'indexing')"
             eventually(lambda: not stack.rows(waiting), seconds=240, what="the starter articles to be indexed")
             inside(stack, f"accounts({dict.fromkeys((DAY, NIGHT), roles.OPERATOR)!r})")
-            browser = library.chromium.launch()
+            browser = library.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
             with talk(stack):
                 manage(stack, "backup", "take", "full")
                 manage(stack, "backup", "take", "dump")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -17,38 +16,16 @@ from conversations import erasure
 from conversations.models import Contact, InboundMessage
 from jeevo.fields import keyed_hash
 from knowledge.models import UnansweredQuestion
-from operations import backups, databases, erasure_record, erasures, postgres, restores, verification
+from operations import erasure_record, erasures, postgres, restores
 from operations.journal import Journal
 from operations.models import Backup, Erasure, Restore
 from tests import factories
 from tests.fixtures import ChangeEnvironment, database_url
 from tests.operations.erased_people import NUMBER, OTHER, OTHER_ID, left_of, somebody
+from tests.operations.test_restores import a_dump
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_restores")]
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _own_folders(own_backups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("operations.journal.folder", lambda: tmp_path / "restores")
-    yield
-    connection.close()
-    with databases.maintenance() as one:
-        left = [row[0] for row in one.execute("SELECT datname FROM pg_database WHERE datname ~ '^jeevo_(restore|before)_'")]
-    for each in left:
-        databases.drop(each)
-
-
-@pytest.fixture
-def people() -> tuple[User, User]:
-    return factories.staff("meera"), factories.staff("ravi")
-
-
-def a_dump() -> Backup:
-    backup = backups.take("dump", now=timezone.now())
-    verification.verify(backup, now=timezone.now())
-    backup.refresh_from_db()
-    return backup
 
 
 def approved(backup: Backup, people: tuple[User, User]) -> Restore:

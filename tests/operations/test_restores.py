@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -33,24 +31,8 @@ from operations.models import Backup, Incident, Restore, Rollup
 from operations.operator import Operator
 from tests import factories
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_restores")]
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(autouse=True)
-def _own_folders(own_backups: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("operations.journal.folder", lambda: tmp_path / "restores")
-    yield
-    connection.close()
-    with databases.maintenance() as one:
-        left = [row[0] for row in one.execute("SELECT datname FROM pg_database WHERE datname ~ '^jeevo_(restore|before)_'")]
-    for each in left:
-        databases.drop(each)
-
-
-@pytest.fixture
-def people() -> tuple[User, User]:
-    return factories.staff("meera"), factories.staff("ravi")
 
 
 def caught_up() -> None:
