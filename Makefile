@@ -40,8 +40,8 @@ $(DEV_STAMP): $(STAMP)
 run: $(STAMP) ## start Jeevo here, with a chat page to try it
 	@exec $(BIN)/python -m jeevo.supervisor
 
-stop: $(STAMP) ## stop what `make run` started, and wait until it has ended
-	@$(BIN)/python -m jeevo.supervisor stop
+stop: $(STAMP) ## finish what is in flight, then stop what `make run` started
+	@$(BIN)/python manage.py drain --stop
 
 programs: $(DEV_STAMP)
 	@sh .ci/programs

@@ -14,7 +14,6 @@ import http.client
 import math
 import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ from jeevo.processes import Child, Interrupted, Interruptions, Processes, run_th
 
 PATIENCE_SECONDS = 90.0
 LOOK_SECONDS = 2.0
-STOP_SECONDS = 90.0
 # What nobody waits for starts when the first questions have been answered.
 LATE_SECONDS = 20.0
 FAILURES_ALLOWED = 3
@@ -49,9 +47,6 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    if sys.argv[1:] == ["stop"]:
-        load_dotenv()
-        return stop(Path(os.environ.get("JEEVO_DATA_DIR") or ROOT / ".jeevo" / "data"))
     interruptions = Interruptions()
     interruptions.catch()
     try:
@@ -63,24 +58,6 @@ def main() -> int:
     except Interrupted:
         pass
     return 0
-
-
-def stop(data: Path) -> int:
-    """As Ctrl-C does, from another terminal; it is over when Jeevo has ended. Not over within its time is 1."""
-    with contextlib.ExitStack() as stack:
-        if not (data / "supervisor.lock").exists() or stack.enter_context(_lock(data)) is not None:
-            say("Jeevo does not run here.")
-            return 0
-    os.kill(int((data / "supervisor.pid").read_text()), signal.SIGTERM)
-    until = time.monotonic() + STOP_SECONDS
-    while time.monotonic() < until:
-        time.sleep(0.2)
-        with contextlib.ExitStack() as stack:
-            if stack.enter_context(_lock(data)) is not None:
-                say("Jeevo has stopped.")
-                return 0
-    say(f"Jeevo is still stopping after {STOP_SECONDS:.0f} seconds; look at the terminal that it runs in.")
-    return 1
 
 
 def run(environment: Environment, interruptions: Interruptions) -> None:

@@ -7,7 +7,6 @@ when something is broken. Without `stop` only the first two are taken, and `undo
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import socket
@@ -23,6 +22,7 @@ from django.utils import timezone
 
 from conversations.models import Contact, OutboundMessage
 from operations import lanes, pauses
+from operations.locks import held
 from operations.models import Pause
 from operations.phrases import count
 
@@ -65,8 +65,8 @@ def undo() -> Step:
 
 def _timed(name: str, work: Report) -> Step:
     began = time.monotonic()
-    held, said = work()
-    return Step(name, held, said, time.monotonic() - began)
+    done, said = work()
+    return Step(name, done, said, time.monotonic() - began)
 
 
 def _with_database(work: Report) -> tuple[bool, str]:
@@ -88,11 +88,11 @@ def _no_new_work(reason: str, stop: bool) -> tuple[bool, str]:
 def _wait(patience: float) -> tuple[bool, str]:
     def until_calm() -> tuple[bool, str]:
         until = time.monotonic() + patience
-        held, said = _in_flight()
-        while not held and time.monotonic() < until:
+        calm, said = _in_flight()
+        while not calm and time.monotonic() < until:
             time.sleep(LOOK_SECONDS)
-            held, said = _in_flight()
-        return held, said if held else f"{said} Nothing is lost: what is cut off is done again after the next start."
+            calm, said = _in_flight()
+        return calm, said if calm else f"{said} Nothing is lost: what is cut off is done again after the next start."
 
     return _with_database(until_calm)
 
@@ -144,12 +144,8 @@ def is_held(lock: Path) -> bool:
     """Whether a supervisor lives: the system frees its lock however it ends."""
     if not lock.exists():
         return False
-    with lock.open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    with held(lock) as ours:
+        return not ours
 
 
 def _stop(family: Family) -> tuple[bool, str]:

@@ -301,10 +301,10 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def make_run(folder: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+def make_run(folder: Path, **variables: str) -> subprocess.Popen[str]:
     given = {"JEEVO_DATA_DIR": str(folder / "data"), "JEEVO_KEYS_DIR": str(folder / "keys"), **variables}
     return subprocess.Popen(
-        [sys.executable, "-m", "jeevo.supervisor", *words],
+        [sys.executable, "-m", "jeevo.supervisor"],
         cwd=ROOT,
         env=os.environ | given,
         stdout=subprocess.PIPE,
@@ -333,31 +333,6 @@ def test_a_second_run_says_where_the_first_one_is(folder: Path) -> None:
         second = make_run(folder)
         assert second.communicate(timeout=20)[0] == "Jeevo is already running here, or still stopping: http://127.0.0.1:8001/\n"
     assert (starting.returncode, second.returncode) == (0, 0)
-
-
-RUNS_UNTIL_TOLD = """
-import fcntl, os, pathlib, signal, sys, time
-data = pathlib.Path(sys.argv[1])
-lock = (data / "supervisor.lock").open("a+")
-fcntl.flock(lock, fcntl.LOCK_EX)
-signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))
-(data / "supervisor.pid").write_text(str(os.getpid()))
-print("runs", flush=True)
-signal.pause()
-"""
-
-
-def test_stop_ends_what_runs_and_waits_for_its_end(folder: Path) -> None:
-    nothing = make_run(folder, "stop")
-    assert (nothing.communicate(timeout=20)[0], nothing.returncode) == ("Jeevo does not run here.\n", 0)
-    (folder / "data").mkdir()
-    argv = [sys.executable, "-c", RUNS_UNTIL_TOLD, str(folder / "data")]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "runs\n"
-        told = make_run(folder, "stop")
-        assert (told.communicate(timeout=20)[0], told.returncode) == ("Jeevo has stopped.\n", 0)
-        assert running.wait(1) == 0
 
 
 def test_a_wrong_variable_stops_it_before_anything_starts(folder: Path) -> None:

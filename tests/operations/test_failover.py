@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,16 @@ def manage(*arguments: str) -> str:
     return out.getvalue()
 
 
+def under_way(now: datetime) -> tuple[OutboundMessage, OutboundMessage, OutboundMessage]:
+    """When the primary dies: an ordinary message, an emergency reply, and one that is two hours old."""
+    asha = factories.a_contact()
+    plain = factories.an_outbound(asha, status="queued", created_at=now)
+    urgent = factories.an_outbound(asha, status="sending", urgent=True, created_at=now)
+    old = factories.an_outbound(asha, status="uncertain", urgent=True, created_at=now - timedelta(hours=2))
+    checkpoints.take(now)
+    return plain, urgent, old
+
+
 def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_gone(folder: Folder, tmp_path: Path) -> None:
     dotenv = tmp_path / ".env"
     dotenv.write_text("JEEVO_MODE=live\nDATABASE_URL=postgresql://old/jeevo\nREDIS_URL=redis://x\n")
@@ -52,13 +62,7 @@ def test_it_follows_from_the_archive_and_takes_the_place_of_a_primary_that_is_go
         standbys.note(timezone.now())
         seen = json.loads(manage("status", "--json"))[0]
         assert (seen["following"], seen["slot"], seen["behind_seconds"] < 3) == (True, "reserved", True)
-        # What was under way when the primary died.
-        asha = factories.a_contact()
-        now = timezone.now()
-        plain = factories.an_outbound(asha, status="queued", created_at=now)
-        urgent = factories.an_outbound(asha, status="sending", urgent=True, created_at=now)
-        old = factories.an_outbound(asha, status="uncertain", urgent=True, created_at=now - timedelta(hours=2))
-        checkpoints.take(now)
+        plain, urgent, old = under_way(timezone.now())
         # While the primary answers, nothing is changed.
         arguments = ("promote", "--into", str(folder.path), "--at-its-address", "--write-env", str(dotenv))
         with pytest.raises(CommandError, match="answers and takes writes"):
