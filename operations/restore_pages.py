@@ -51,9 +51,11 @@ def asking(permission: str) -> Callable[[View], View]:
 @asking(ADD)
 def add(request: HttpRequest) -> HttpResponse:
     earliest, reasons = restorable.earliest(), restorable.reasons()
-    start = {"instant": timezone.now() - timedelta(minutes=1), "backup": request.GET.get("backup")}
-    if start["backup"] or earliest is None:
-        start["instant"] = None
+    backup = request.GET.get("backup")
+    # The field has whole seconds.
+    first = None if backup or earliest is None else earliest + timedelta(seconds=1)
+    instant = first and max(first, timezone.now() - timedelta(minutes=1))
+    start = {"instant": instant, "backup": backup}
     sent = request.method == "POST"
     form = RequestForm(request.POST if sent else None, initial={**start, "carry_messages": True}, earliest=earliest)
     if sent and _valid(form, sure := fresh(request)):

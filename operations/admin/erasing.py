@@ -30,7 +30,7 @@ class ErasureAdmin(ReadOnly):
     list_select_related = ("by",)
     date_hierarchy = "at"
     fields = ("number", "at", "by", "reason", "went")
-    empty_state = "Nobody was erased yet. The page of a person has a link for it, and `manage.py erase_contact` does the same."
+    empty_state = "Nobody was erased yet. The page of a person has a link for it, and manage.py erase_contact does the same."
 
     @admin.display(ordering="at")
     def when(self, erasure: Erasure) -> str:

@@ -12,6 +12,7 @@ from pytest_django import Settings
 from jeevo.environment import Offsite
 from operations.models import Backup, OffsiteState
 from operations.offsite_standing import Standing, standing
+from tests.fixtures import ChangeEnvironment
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
@@ -28,8 +29,12 @@ def after(seconds: float, **fields: object) -> Standing:
     return standing(now=NOW)
 
 
-def test_without_a_place_it_is_at_risk_and_says_what_to_set(settings: Settings) -> None:
+def test_without_a_place_it_is_at_risk_and_says_what_to_set_but_in_the_sandbox(
+    settings: Settings, environment: ChangeEnvironment
+) -> None:
     settings.STORAGES = {name: each for name, each in settings.STORAGES.items() if name != "offsite"}
+    assert standing(now=NOW).state == "good"
+    environment(mode="live")
     found = standing(now=NOW)
     assert (found.state, found.lost_seconds) == ("at_risk", None)
     assert "OFFSITE_URL" in found.remedy

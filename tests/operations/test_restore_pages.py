@@ -143,6 +143,18 @@ def test_where_no_instant_can_be_chosen_the_page_says_why(
     assert told in said(a_client(meera), ADD)
 
 
+def test_the_instant_that_is_offered_can_be_had(meera: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    a_backup()
+    first = timezone.now().replace(microsecond=500_000) - timedelta(seconds=20)
+    monkeypatch.setattr(restorable, "earliest", lambda: first)
+    client = a_client(meera)
+    offered = said(client, ADD).partition('type="datetime-local"')[2].partition('value="')[2][:19]
+    client.post(ADD, {"instant": offered, "reason": "A test."})
+    asked = Restore.objects.get().instant
+    assert asked is not None
+    assert asked >= first
+
+
 def test_a_backup_is_asked_for_from_its_own_page(meera: User) -> None:
     backup = a_backup("dump")
     client = a_client(meera)
