@@ -133,7 +133,7 @@ def test_the_command_takes_verifies_and_lists(store: Path) -> None:
     assert "Verified in" in out.getvalue()
     call_command("backup", "list", stdout=out)
     assert "verified" in out.getvalue().splitlines()[-2]
-    assert out.getvalue().splitlines()[-1].startswith("No copies are kept elsewhere")
+    assert out.getvalue().splitlines()[-1].startswith("None are kept")
     with pytest.raises(CommandError, match="No kept backup has this key"):
         call_command("backup", "verify", "nonsense", stdout=out)
 

@@ -211,7 +211,7 @@ def test_finished_pieces_go_once_sealed_and_the_unfinished_one_each_half_minute(
         "00000002.history.age",
     ]
     assert names[2].startswith("000000010000000000000005.partial-")
-    sealed = s3.body(next(each for each in s3.stored() if each.endswith("03.age")))
+    sealed = s3.body(next(each for each in s3.stored() if each.endswith("/000000010000000000000003.age")))
     assert b"patient" not in sealed
     assert len(sealed) < len(words) / 10
     assert offsite_log.unpacked(sealed) == words
