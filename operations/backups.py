@@ -318,6 +318,8 @@ def _own_connection() -> psycopg.Connection[Any]:
         password=server.password,
         dbname=server.database,
         application_name="backup",
+        # One processor is enough for counting; the other answers people.
+        options="-c max_parallel_workers_per_gather=0",
         connect_timeout=10,
     )
 

@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import psycopg
@@ -23,6 +24,7 @@ from operations import (
     backup_schedule,
     backups,
     first_backup,
+    low_priority,
     offsite_backups,
     offsite_erasures,
     offsite_log,
@@ -135,7 +137,7 @@ class Operator:
         if due is None and not first_backup.is_owed():
             due = Backup.objects.filter(status=Backup.Status.REQUESTED).order_by("requested_at").first()
         if due is not None:
-            self.make(due)
+            low_priority.in_a_thread(partial(self.make, due))
         else:
             self.verify_what_was_left()
         protection.keep(now=timezone.now())
@@ -145,8 +147,7 @@ class Operator:
         for backup in backups.unverified(now=timezone.now()):
             if time.monotonic() - self.tried.get(backup.pk, -HOUR) >= HOUR:
                 self.tried[backup.pk] = time.monotonic()
-                with contextlib.suppress(verification.NotGood):
-                    verification.verify(backup, now=timezone.now())
+                low_priority.in_a_thread(partial(self.verify, backup))
                 return
 
     def look_after(self) -> None:
@@ -180,8 +181,12 @@ class Operator:
                 log.warning("the database let nobody in, because a restore was cut off; it does again")
 
     def make(self, backup: Backup) -> None:
-        with contextlib.suppress(backups.NotTaken, verification.NotGood):  # the row says why
-            verification.verify(backups.make(backup, now=timezone.now()), now=timezone.now())
+        with contextlib.suppress(backups.NotTaken):  # the row says why
+            self.verify(backups.make(backup, now=timezone.now()))
+
+    def verify(self, backup: Backup) -> None:
+        with contextlib.suppress(verification.NotGood):  # the row says why
+            verification.verify(backup, now=timezone.now())
 
     def beat(self) -> None:
         """Without it the receiver goes on: a database that is away for a moment is no reason to let go of the log."""

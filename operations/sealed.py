@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import pyrage
 
 from operations import backup_keys
 
 BLOCK = 1024 * 1024
+# A commit waits behind whatever stands before it at the disk: a large file goes there piece by piece, and never all at its end.
+SYNC_EVERY = 8 * BLOCK
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,21 @@ class Writable(Protocol):
 
 class Damaged(Exception):
     """One sentence: which file is not what the manifest says."""
+
+
+class _Steady:
+    """A file of which all but the last few MB are on the disk while it grows."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.waiting = file, 0
+
+    def write(self, data: bytes, /) -> None:
+        self.file.write(data)
+        self.waiting += len(data)
+        if self.waiting >= SYNC_EVERY:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self.waiting = 0
 
 
 class _Counted(io.RawIOBase):
@@ -103,7 +120,7 @@ def write(path: Path, source: Readable, *, told: Callable[[int], None] | None = 
     draft = path.with_name(path.name + ".tmp")
     plain = _Counted(source, told)
     with draft.open("wb") as file:
-        sealed = _Counted(file)
+        sealed = _Counted(_Steady(file))
         with _in_its_own_words(plain, sealed):
             pyrage.encrypt_io(plain, sealed, [backup_keys.recipient()])
         file.flush()

@@ -1,4 +1,5 @@
 import argparse
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -6,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from operations import backups, offsite, offsite_backups, retention, verification
+from operations import backups, low_priority, offsite, offsite_backups, retention, verification
 from operations.models import Backup
 from operations.offsite_standing import standing
 from operations.phrases import count
@@ -25,6 +26,10 @@ class Command(BaseCommand):
         steps.add_parser("list", help="the latest fifty")
         expire = steps.add_parser("expire", help="let go of older ones before their time; newer verified ones stay")
         expire.add_argument("--keep-days", type=int, required=True, help="0: all but the last verified ones")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        os.nice(low_priority.NICE)  # in the process that runs nothing else
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["step"] == "list":
