@@ -33,7 +33,10 @@ DETECTED = {
     "JeevoDrillOverdue": "drill_overdue",
     "JeevoLogReceiver": "log_receiver_away",
     "JeevoCopiesOutside": "copies_outside",
+    "JeevoStandbyAway": "standby_away",
 }
+# The label that names the place as the detector does, where there is more than one.
+PLACED_BY = {"JeevoStandbyAway": "standby"}
 OVERTAKEN = timedelta(seconds=10)
 KEPT = timedelta(days=30)
 _PAGE = 500
@@ -59,7 +62,7 @@ class Heard:
 
     @property
     def place(self) -> str:
-        return "" if self.name in DETECTED else self.scope
+        return "" if self.name in DETECTED and self.name not in PLACED_BY else self.scope
 
 
 @dataclass

@@ -26,7 +26,7 @@ from rest_framework.views import APIView
 from jeevo.logging import masked
 from knowledge.api_parts import ApiView, TooLarge, checked
 from operations import alert_intake, tokens
-from operations.alert_intake import Heard
+from operations.alert_intake import PLACED_BY, Heard
 
 MOST_ALERTS = 2000
 LARGEST_POST = 2 * 1024 * 1024
@@ -141,6 +141,12 @@ def _places(detail: Any, where: str) -> Iterator[tuple[str, list[str]]]:
         yield where, [str(each) for each in detail][:1]
 
 
+def _scope(name: str, labels: Mapping[str, str]) -> str:
+    if name in PLACED_BY:
+        return labels.get(PLACED_BY[name], "")
+    return ", ".join(f"{each}={labels[each]}" for each in PLACES if labels.get(each))
+
+
 def _heard(alert: Mapping[str, Any], *, now: datetime) -> Heard:
     labels, annotations = alert["labels"], alert["annotations"]
     name = (labels.get("alertname") or "unnamed")[:50]
@@ -150,7 +156,7 @@ def _heard(alert: Mapping[str, Any], *, now: datetime) -> Heard:
         fingerprint=alert["fingerprint"][:64] or _fingerprint(labels),
         firing=alert["status"] == "firing",
         name=name,
-        scope=", ".join(f"{each}={labels[each]}" for each in PLACES if labels.get(each))[:120],
+        scope=_scope(name, labels)[:120],
         severity=SEVERITIES.get(labels.get("severity", "").strip().lower(), UNSURE),
         title=masked(" ".join(title.split()))[:200],
         # A clock that is ahead does not make it begin tomorrow, nor a missing one in the year 1.

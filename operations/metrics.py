@@ -137,8 +137,8 @@ FIGURES = (
     ),
     Figure(
         "standby_up",
-        "Whether a standby follows.",
-        f"SELECT s.name, coalesce(k.active, false)::int {_STANDBYS}",
+        "Whether a standby follows; from when it has been built.",
+        f"SELECT s.name, coalesce(k.active, false)::int {_STANDBYS} AND (k.active OR s.state <> 'building')",
         ("standby",),
     ),
     Figure(

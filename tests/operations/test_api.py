@@ -79,6 +79,13 @@ def test_what_alertmanager_posts_is_an_incident(client: Client, path: str) -> No
     assert (incident.title, incident.details) == ("Errors are high", "2 % of requests fail.")
 
 
+def test_a_standby_is_the_place_where_our_detector_would_see_it_too(client: Client) -> None:
+    of = {"alertname": "JeevoStandbyAway", "severity": "3"}
+    each = [alert(labels=of | {"standby": name}, fingerprint=name) for name in ("depot", "school")]
+    assert post(client, payload(*each)).status_code == 200
+    assert set(Incident.objects.values_list("kind", "scope")) == {("standby_away", "depot"), ("standby_away", "school")}
+
+
 @pytest.mark.parametrize("token", ["", "wrong", "a-long-random-wor", "a-long-random-wörd"])
 def test_without_the_token_nothing_is_taken(client: Client, token: str) -> None:
     answer = client.post(

@@ -139,6 +139,15 @@ def test_prometheus_is_told_of_each(slot: str) -> None:
     assert found["standby_behind_seconds", "one"] == pytest.approx(30, abs=10)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_being_built_is_not_told_to_be_away(slot: str) -> None:
+    row = a_standby(state="building")
+    assert "standby_up" not in {each.name for each in _samples()}
+    row.state = Standby.State.AWAY
+    row.save()
+    assert "standby_up" in {each.name for each in _samples()}
+
+
 def _samples() -> list[Sample]:
     return [sample for metric in metrics.of_rows() for sample in metric.samples]
 
