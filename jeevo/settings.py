@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",
     "operations.unavailable.DatabaseAway",
+    "jeevo.http_measures.HttpMeasures",
     # The last: it turns a refused sign-in into the page that says so.
     "axes.middleware.AxesMiddleware",
 ]

@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import CollectorRegistry, Metric
 from pytest_django import Settings
 
+from jeevo import http_measures, measures
 from jeevo.environment import ROOT, Offsite
 from operations import merged, metrics, target_list
 from operations.target_kinds import Target
@@ -167,6 +168,8 @@ def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(
     settings.STORAGES = settings.STORAGES | {"offsite": Offsite(tmp_path.as_uri()).storage}
     CollectorRegistry(auto_describe=True).register(metrics.Everything())  # refuses a name that comes twice
     there = names_of(metrics.Everything().collect()) | names_of(iter(merged.merge(processes, now=0)))
+    http_measures.KeptMetrics.get_instance()
+    there |= names_of(metric for metric in measures.REGISTRY.collect() if metric.name.startswith("django_http_"))
     there |= {"up"} | {rule["record"] for rule in rules("record")}
     asked = {name for rule in (*rules("record"), *rules("alert")) for name in named(rule["expr"])}
     asked |= {name for panel in panels() for query in panel["targets"] for name in named(query["expr"])}
