@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from django.http import HttpResponse
 from prometheus_client import CollectorRegistry, Metric
 from pytest_django import Settings
 
@@ -21,6 +22,7 @@ from operations import merged, metrics, target_list
 from operations.target_kinds import Target
 from tests.operations.test_merged import work
 
+Middleware: Any = http_measures.HttpMeasures
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
@@ -168,7 +170,7 @@ def test_every_figure_that_a_rule_or_a_panel_reads_is_there_in_a_scrape(
     settings.STORAGES = settings.STORAGES | {"offsite": Offsite(tmp_path.as_uri()).storage}
     CollectorRegistry(auto_describe=True).register(metrics.Everything())  # refuses a name that comes twice
     there = names_of(metrics.Everything().collect()) | names_of(iter(merged.merge(processes, now=0)))
-    http_measures.KeptMetrics.get_instance()
+    Middleware(lambda request: HttpResponse())
     there |= names_of(metric for metric in measures.REGISTRY.collect() if metric.name.startswith("django_http_"))
     there |= {"up"} | {rule["record"] for rule in rules("record")}
     asked = {name for rule in (*rules("record"), *rules("alert")) for name in named(rule["expr"])}
