@@ -21,9 +21,15 @@ def in_a_thread(step: Callable[[], None]) -> None:
         pool.submit(_standing_back, step).result()
 
 
-def _standing_back(step: Callable[[], None]) -> None:
+def stand_back() -> None:
+    """Lower the priority of this thread, and of what it starts, unless it is as low already: only root may raise it."""
     if sys.platform == "linux":  # where a thread has a priority of its own
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
+
+
+def _standing_back(step: Callable[[], None]) -> None:
+    stand_back()
     try:
         step()
     finally:

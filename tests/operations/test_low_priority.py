@@ -52,7 +52,17 @@ def test_the_command_stands_back() -> None:
     found = subprocess.run(
         [sys.executable, "-c", begin + said], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
     )
-    assert int(found.stdout) == low_priority.NICE + os.getpriority(os.PRIO_PROCESS, 0)
+    assert int(found.stdout) == max(low_priority.NICE, os.getpriority(os.PRIO_PROCESS, 0))
+
+
+@linux
+def test_one_that_is_lower_already_stays_there() -> None:
+    def look() -> None:
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 15)
+        low_priority.stand_back()
+        assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == 15
+
+    low_priority.in_a_thread(look)
 
 
 @pytest.mark.django_db

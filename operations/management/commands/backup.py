@@ -1,5 +1,4 @@
 import argparse
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -28,7 +27,7 @@ class Command(BaseCommand):
         expire.add_argument("--keep-days", type=int, required=True, help="0: all but the last verified ones")
 
     def run_from_argv(self, argv: list[str]) -> None:
-        os.nice(low_priority.NICE)  # in the process that runs nothing else
+        low_priority.stand_back()  # in the process that runs nothing else
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, **options: Any) -> None:
