@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import socket
 import stat
+import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -16,7 +16,7 @@ import redis
 
 from jeevo import embedded
 from jeevo.embedded import Services
-from tests.jeevo.place import Place, ask, found, make_place, only_root, port_of
+from tests.jeevo.place import Place, ask, found, make_place, only_root, port_of, wait_until
 
 # ---- what a started pair promises ------------------------------------------------------------------
 
@@ -39,11 +39,9 @@ def test_finding_starts_nothing_and_makes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_finding_is_quick(running: Place) -> None:
-    began = time.monotonic()
-    for _ in range(20):
-        assert running.find()
-    assert (time.monotonic() - began) / 20 < 0.02
+def test_finding_runs_no_program(running: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    assert running.find()
 
 
 def test_stopping_where_nothing_runs_is_harmless(tmp_path: Path) -> None:
@@ -112,9 +110,13 @@ def test_a_refused_row_leaves_no_number_in_the_log(running: Place) -> None:
         connection.execute("insert into seen values ('919812345678')")
         with pytest.raises(psycopg.errors.UniqueViolation):
             connection.execute("insert into seen values (%s)", ["919812345678"])
-    logs = [path.read_text() for path in (running.data / "logs").rglob("*.log")]
-    assert any("duplicate key" in log for log in logs)
-    assert not any("919812345678" in log for log in logs)
+    # PostgreSQL's collector writes a line some time after the client has its answer.
+    wait_until(lambda: "duplicate key" in logged(running))
+    assert "919812345678" not in logged(running)
+
+
+def logged(place: Place) -> str:
+    return "\n".join(path.read_text() for path in (place.data / "logs").rglob("*.log"))
 
 
 def test_keys_and_data_are_apart(running: Place) -> None:

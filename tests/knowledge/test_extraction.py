@@ -95,14 +95,14 @@ def test_what_cannot_be_used_is_refused_with_the_way_out(tmp_path: Path, name: s
         kind_of(kept(tmp_path, "file", content), name=name)
 
 
-def test_a_file_of_half_a_gigabyte_is_refused_by_its_size_alone(tmp_path: Path) -> None:
+def test_a_file_of_half_a_gigabyte_is_refused_by_its_size_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "huge.pdf"
     with path.open("wb") as file:
         file.truncate(500 * 1024 * 1024)
-    began = time.perf_counter()
+    monkeypatch.setattr(Path, "open", None)
+    monkeypatch.setattr(subprocess, "Popen", None)
     with pytest.raises(Refused, match=r"500 MB; 200 MB is the most"):
         extract(path, name="huge.pdf")
-    assert time.perf_counter() - began < 0.5
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.jsonl", "a.xml"])
