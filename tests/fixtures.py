@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
@@ -16,6 +18,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from conversations import answering, whatsapp
+from jeevo import embedded
 from knowledge import embeddings
 from tests import factories, fakes
 
@@ -49,6 +52,16 @@ def database_url() -> str:
     """The database of the tests, for a process that reads its own settings."""
     at = connection.settings_dict
     return f"postgres://{at['USER']}:{at['PASSWORD']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cluster_stays(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Run as root, a stack keeps its servers' folder outside its own, where pytest would not remove it."""
+    yield
+    for pointer in tmp_path_factory.getbasetemp().rglob(embedded.POINTER):
+        home = Path(pointer.read_text().strip())
+        if home.parent == embedded.SHARED:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture
