@@ -46,7 +46,7 @@ Row = tuple[str, str, str, str]
 Answer = tuple[float, list[float]]
 Block = Callable[[int, int], list[Answer]]
 NEAREST, BLOCK, ROUNDS, EXACT, WIDE = 10, 25, 2, 60, 100
-BREADTHS = (20, 30, 40, 60, 80, 100, 120, 160, 200, 300, 400)
+BREADTHS = (20, 30, 40, 50, *range(56, 100, 4), 100, 120, 160, 200, 300, 400)
 ENOUGH, SAME = 0.98, 0.005
 PARTS = {"words": "_words", "candidates": "_found", "ranking": "_ranked", "filling": "_filled"}
 # Distances of one pair by two programs differ by the order of their sums.
@@ -170,8 +170,11 @@ def recall(answers: Sequence[Answer], tenth: Vectors) -> float:
     return statistics.fmean(near)
 
 
-def milliseconds(took: Sequence[float], *shares: float) -> str:
-    return ", ".join(f"p{share * 100:.0f} {1000 * percentile(took, share):.1f}" for share in shares or (0.5, 0.95, 0.99)) + " ms"
+def milliseconds(took: Sequence[float], *shares: float, digits: int = 1) -> str:
+    return (
+        ", ".join(f"p{share * 100:.0f} {1000 * percentile(took, share):.{digits}f}" for share in shares or (0.5, 0.95, 0.99))
+        + " ms"
+    )
 
 
 def work(queries: Sequence[Query]) -> str:
@@ -265,10 +268,8 @@ def beside_chroma(queries: Sequence[Query], tenth: Vectors, chroma: Chroma) -> l
     with chroma.breadth(pair[1]) as ask:
         took = alternately({"nearest": nearest.ask, "chroma": ask, "search": Hybrid(queries).ask}, asked)
     mine, other, whole = (percentile(took[each], 0.5) for each in ("nearest", "chroma", "search"))
-    beside = (
-        f"Chroma {chroma.version}: {milliseconds(took['chroma'], 0.5, 0.95)} (ef_search {pair[1]}, recall {theirs[pair[1]]:.3f})"
-    )
-    measured = f"{milliseconds(took['nearest'], 0.5, 0.95)} (ef_search {pair[0]}, recall {ours[pair[0]]:.3f})"
+    beside = f"Chroma {chroma.version}: {milliseconds(took['chroma'], 0.5, 0.95, digits=2)} (ef_search {pair[1]}, recall {theirs[pair[1]]:.3f})"
+    measured = f"{milliseconds(took['nearest'], 0.5, 0.95, digits=2)} (ef_search {pair[0]}, recall {ours[pair[0]]:.3f})"
     return [
         (f"Nearest ten of {chroma.passages:,} passages, vectors alone", measured, beside, f"{other / mine:.1f} times (goal 2)"),
         ("Hybrid search in the same run", milliseconds(took["search"], 0.5, 0.95), f"Chroma, which has no words: {milliseconds(took['chroma'], 0.5, 0.95)}", f"{other / whole:.1f} times"),
