@@ -24,6 +24,7 @@ from operations import (
     backup_schedule,
     backups,
     first_backup,
+    locks,
     low_priority,
     offsite_backups,
     offsite_erasures,
@@ -43,7 +44,7 @@ from operations.journal import Busy
 from operations.models import Backup, Heartbeat, Restore
 
 log = structlog.get_logger(__name__)
-NAME = "operator"
+NAME, LOCK = "operator", "operator.lock"
 ROUND_SECONDS = 2.0
 # What is promised, with room for a receiver that is started again or a database that is exchanged.
 BEAT_SECONDS = 5.0
@@ -66,6 +67,19 @@ class Operator:
     def run(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
+        backups.folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+        told = False
+        while not self.stopping.is_set():
+            with locks.held(backups.folder() / LOCK) as ours:
+                if ours:
+                    self.operate()
+                elif not told:
+                    told = True
+                    log.warning("another operator works in this folder; this one waits until it ends")
+            self.stopping.wait(ROUND_SECONDS)
+
+    def operate(self) -> None:
+        """Two at once would end each other's receiver for as long as both live."""
         jobs = threading.Thread(target=self._until_stopped, args=(self.work,), name="backups")
         # Apart from the backups and from one another: a long copy must not keep the log from leaving.
         copying = [threading.Thread(target=self._until_stopped, args=(each,)) for each in (self.copy_log, self.copy_backups)]

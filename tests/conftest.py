@@ -47,6 +47,12 @@ from django.conf import settings  # noqa: E402
 # A safe hash takes a quarter of a second on purpose, and most tests make somebody.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
+import hypothesis  # noqa: E402
+
+# A busy machine may stop any example for a while.
+hypothesis.settings.register_profile("jeevo", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("jeevo")
+
 pytest_plugins = ["tests.fixtures"]
 
 

@@ -128,5 +128,5 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graph has a third of a second to answer."""
-    monkeypatch.setattr(whatsapp, "TIMEOUT", httpx.Timeout(0.3))
+    monkeypatch.setattr(whatsapp, "TIMEOUT", httpx.Timeout(1.5))
     forget_client()

@@ -113,7 +113,7 @@ class Stack:
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         services = embedded.find(self.data, self.keys)
         assert services is not None, "the database does not run"
-        with psycopg.connect(services.database_url, connect_timeout=3) as connection:
+        with psycopg.connect(services.database_url, connect_timeout=30) as connection:
             return connection.execute(sql, values).fetchall()
 
     def pid(self, needle: str) -> list[int]:

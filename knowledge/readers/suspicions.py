@@ -58,10 +58,12 @@ def clean(text: str, traces: Traces) -> str:
         return text
     text = _SMUGGLED.sub(_remember(traces), text)
     text = _SPACES.sub(" ", _LINE_BREAKS.sub("\n", text))
-    for name, pattern in (("control", _CONTROL), ("bidi", _BIDI), ("zero_width", _JOINER), ("zero_width", _ZERO_WIDTH)):
+    text = _MARKS_OF_DIRECTION.sub("", _SOFT_HYPHEN.sub("", text))
+    # Joiners last: whether one may stay hangs on the letter before it, and nothing that goes may stand between them.
+    for name, pattern in (("control", _CONTROL), ("bidi", _BIDI), ("zero_width", _ZERO_WIDTH), ("zero_width", _JOINER)):
         text, count = pattern.subn("", text)
         traces[name] += count
-    text = _MARKS_OF_DIRECTION.sub("", _SOFT_HYPHEN.sub("", _BULLET_OF_SYMBOL_FONT.sub("•", text)))
+    text = _BULLET_OF_SYMBOL_FONT.sub("•", text)
     text = _LIGATURE.sub(lambda found: _LIGATURES[found[0]], text)
     text = unicodedata.normalize("NFC", _PILE.sub(_flattened, text))
     traces["replaced"] += text.count("\ufffd")

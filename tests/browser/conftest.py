@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.staff import Desk, make_accounts
 from tests.stack import Stack, eventually, running
+
+# What a click leads to is a page of a program that shares two processors with another run of tests.
+expect.set_options(timeout=30_000)
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 

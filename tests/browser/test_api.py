@@ -28,6 +28,10 @@ def test_the_page_of_the_api_is_drawn_under_the_strict_policy(page: Page, stack:
     assert faults == []
 
 
+def _done(answer: httpx.Response) -> httpx.Response | None:
+    return answer if answer.status_code == 200 else None
+
+
 def test_a_program_with_a_token_searches_and_asks(stack: Stack) -> None:
     words = [sys.executable, "manage.py", "api_token", "admin"]
     token = subprocess.run(words, cwd=ROOT, env=stack.variables, capture_output=True, text=True, check=True).stdout.strip()
@@ -36,8 +40,8 @@ def test_a_program_with_a_token_searches_and_asks(stack: Stack) -> None:
     ) as api:
         # Just after the start the worker is still reading its model and its rules, and the answer is 202.
         asked = {"question": "How do I bring down a fever in a child?"}
-        eventually(lambda: api.post("search/", json=asked).status_code == 200, seconds=60, what="a worker that is warm")
-        found = api.post("search/", json=asked)
-        said = api.post("ask/", json={"question": "My father has crushing chest pain and cannot breathe"})
-    assert (found.status_code, "ever" in found.json()["passages"][0]["title"]) == (200, True)
+        found = eventually(lambda: _done(api.post("search/", json=asked)), seconds=60, what="a worker that is warm")
+        asked = {"question": "My father has crushing chest pain and cannot breathe"}
+        said = eventually(lambda: _done(api.post("ask/", json=asked)), seconds=60, what="an answer")
+    assert "ever" in found.json()["passages"][0]["title"]
     assert (said.json()["kind"], "112" in said.json()["text"]) == ("emergency", True)

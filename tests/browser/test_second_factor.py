@@ -15,6 +15,7 @@ from operations import preparation, roles
 from tests.browser.staff import Desk, has_sideways_scroll
 from tests.fixtures import ChangeEnvironment
 from tests.operations.accounts import PASSWORD, code, person, wait
+from tests.stack import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -54,7 +55,8 @@ def test_it_is_set_up_asked_for_and_a_recovery_code_helps_once(desk: Desk, asha:
     page = desk.sign_in("asha", PASSWORD).page
     expect(page.get_by_role("heading", name="Set up the second factor")).to_be_visible()
     picture = page.get_by_alt_text("QR code that holds the key below")
-    assert picture.evaluate("image => image.complete && image.naturalWidth > 100")
+    drawn = "image => image.complete && image.naturalWidth > 100"
+    eventually(lambda: picture.evaluate(drawn), seconds=30, what="the picture")
     assert not has_sideways_scroll(page)
     key = key_on(page)
     page.get_by_label("The code that your app shows").fill(code(key))

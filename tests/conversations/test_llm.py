@@ -34,11 +34,11 @@ def groq(environment: ChangeEnvironment) -> Iterator[Groq]:
     cache.clear()
 
 
-def ask(seconds: float = 2) -> llm.Completion:
+def ask(seconds: float = 20) -> llm.Completion:
     return llm.complete("rules", PROMPT, seconds=seconds)
 
 
-def failure(seconds: float = 2) -> ModelError:
+def failure(seconds: float = 20) -> ModelError:
     with pytest.raises(ModelError) as raised:
         ask(seconds)
     return raised.value
@@ -53,7 +53,7 @@ def test_a_good_answer_comes_with_its_model_and_time(groq: Groq) -> None:
     done = ask()
     assert done.text == "Rest in bed [1]. Drink water [1]."
     assert done.model == groq_server.MODEL
-    assert 0 <= done.milliseconds < 2000
+    assert 0 <= done.milliseconds < 20_000
 
 
 def test_one_call_is_sent_with_the_key_and_the_rules_and_no_tools(groq: Groq) -> None:
@@ -194,7 +194,7 @@ def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_cache_the_model_still_answers(groq: Groq) -> None:
     started = time.monotonic()
     assert ask().text
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
 
 
 @pytest.mark.usefixtures("no_cache")

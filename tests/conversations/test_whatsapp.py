@@ -10,6 +10,7 @@ from conversations.whatsapp import Ambiguous, WhatsAppError
 from tests.factories import ASHA, NUMBER
 from tests.fakes import FAULT, HANG, HTML, WITHOUT_ID, Graph, Reply, refusal
 from tests.fixtures import ChangeEnvironment
+from tests.stack import eventually
 
 BODY = {"type": "text", "text": {"body": "Drink water."}}
 RETRIED = [4, 80007, 130429, 131056, 131048, 133016, 131000, 131016, 131053]
@@ -103,6 +104,7 @@ def test_an_answer_that_never_comes_is_ambiguous(graph: Graph, impatient: None) 
     graph.script = [HANG]
     with pytest.raises(Ambiguous):
         send()
+    eventually(lambda: graph.messages, seconds=10, what="the call to arrive", every=0.01)
     assert len(graph.messages) == 1
 
 

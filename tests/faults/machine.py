@@ -88,7 +88,7 @@ class Machine:
         return [each for each in _working() if "pg_receivewal" in _words(each) and str(self.home) in _words(each)]
 
     def rows(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url, connect_timeout=3, options="-c synchronous_commit=local") as one:
+        with psycopg.connect(self.url, connect_timeout=30, options="-c synchronous_commit=local") as one:
             return one.execute(sql, values).fetchall()
 
     def waits(self) -> bool:

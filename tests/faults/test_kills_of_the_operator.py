@@ -89,6 +89,25 @@ def test_a_backup_whose_process_is_killed_at_any_step_fails_at_once_or_is_verifi
 
 
 @pytest.mark.matrix
+def test_a_second_operator_leaves_the_first_its_receiver_and_takes_over_when_it_is_killed(one: Machine) -> None:
+    if "operator" not in one.processes:
+        one.begin("operator")
+    caught_up(one)
+    (receiver,) = one.receivers()
+    first = one.processes.pop("operator")
+    one.begin("operator")
+    eventually(lambda: "another operator works in this folder" in one.said("operator"), seconds=60, what="the second to wait")
+    time.sleep(10)
+    assert [each.pid for each in one.receivers()] == [receiver.pid]
+    first.kill()
+    first.wait(30)
+    eventually(
+        lambda: [each.pid for each in one.receivers()] not in ([], [receiver.pid]), seconds=60, what="the second to receive"
+    )
+    caught_up(one)
+
+
+@pytest.mark.matrix
 def test_a_database_that_restarts_while_it_is_copied_fails_the_backup_in_words_and_the_next_one_is_good(one: Machine) -> None:
     if "operator" not in one.processes:
         one.begin("operator")

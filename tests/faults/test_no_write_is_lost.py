@@ -27,7 +27,7 @@ def test_a_database_that_is_struck_down_and_deleted_comes_back_with_every_row_th
     passphrase, kit = one.folder / "passphrase", one.folder / "kit.age"
     passphrase.write_text(PASSPHRASE + "\n")
     one.manage("recovery_kit", "--out", str(kit), "--passphrase-file", str(passphrase))
-    eventually(lambda: list(one.mnt.glob("*/backups/*/manifest.json")), seconds=60, what="a full backup outside")
+    eventually(lambda: list(one.mnt.glob("*/backups/*/manifest.json")), seconds=180, what="a full backup outside")
     caught_up(one)
     writers = Writers(one.url, count=8)
     eventually(lambda: len(writers.acknowledged) > 500, seconds=60, what="some rows")

@@ -65,6 +65,9 @@ def make_place(folder: Path) -> Iterator[Place]:
         yield place
     finally:
         embedded.stop(place.data)
+        with contextlib.suppress(AssertionError):
+            # The collector of PostgreSQL's log ends a moment after the server.
+            wait_until(lambda: not servers_of(place), seconds=10)
         left = servers_of(place)
         for process in left:
             process.kill()
@@ -80,7 +83,7 @@ def servers_of(place: Place) -> list[psutil.Process]:
     return found
 
 
-def wait_until(condition, seconds: float = 10) -> None:  # type: ignore[no-untyped-def]
+def wait_until(condition, seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"

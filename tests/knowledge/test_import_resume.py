@@ -16,7 +16,7 @@ from jeevo.environment import ROOT
 from knowledge.models import Document, Import, ImportItem
 from tests.fixtures import database_url
 
-RECORDS = 3000
+RECORDS = 6000
 
 
 def lines(count: int) -> str:
@@ -74,7 +74,7 @@ def test_a_kill_in_the_middle_loses_nothing_and_doubles_nothing(tmp_path: Path) 
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     path = tmp_path / "medquad.jsonl"
     # So many that it cannot be done before it is told to stop.
-    path.write_text(lines(10 * RECORDS))
+    path.write_text(lines(5 * RECORDS))
     process = begin(path, tmp_path / "data")
     wait_for_records(500, process)
     process.send_signal(signal.SIGINT)

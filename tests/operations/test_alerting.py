@@ -20,7 +20,7 @@ groups:
   - name: jeevo
     rules:
       - alert: MessagesStuck
-        expr: queue_oldest_seconds > 300
+        expr: max_over_time(queue_oldest_seconds[10s]) > 300
         labels:
           severity: "2"
         annotations:

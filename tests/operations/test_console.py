@@ -204,7 +204,8 @@ def test_the_plot_has_a_bar_an_hour_and_a_small_one_is_still_seen() -> None:
     assert plot.draw([(NOW, 1), (NOW, 1000)]).bars[0].height == 3
 
 
-def test_the_home_page_answers_in_words(asha: Client) -> None:
+def test_the_home_page_answers_in_words(asha: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operations.restorable.NEW", timedelta(days=1))
     a_citable_document()
     factories.an_inbound(factories.a_contact(), status="answered", payload={"a": 1}, received_at=timezone.now() - MINUTE)
     text = asha.get(reverse("admin:index")).content.decode()

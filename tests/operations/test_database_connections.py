@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -20,6 +19,7 @@ from operations.database_connections import Connection, NotEnded
 from tests import factories
 from tests.fixtures import database_url
 from tests.operations.lookers import a_person, another, table
+from tests.stack import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 IDLE = "Idle in a transaction, longest first"
@@ -79,7 +79,8 @@ def test_who_waits_is_shown_with_who_holds_it_up() -> None:
         holder.execute("SELECT id FROM conversations_contact FOR UPDATE")
         thread = threading.Thread(target=lambda: waiting.execute("SELECT id FROM conversations_contact FOR UPDATE"))
         thread.start()
-        time.sleep(0.3)
+        holds_up = lambda: table(database_connections.look(timezone.now()), "Who holds whom up")  # noqa: E731
+        eventually(holds_up, seconds=20, what="a connection that waits")
         finding = database_connections.look(timezone.now())
         (row,) = table(finding, "Who holds whom up")
         assert row[0] == f"dispatcher ({waiting.info.backend_pid})"

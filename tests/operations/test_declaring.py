@@ -29,12 +29,13 @@ def typed(**fields: Any) -> dict[str, Any]:
 
 
 def test_the_page_has_the_guides_words_and_says_to_take_the_higher_one(night: Client) -> None:
+    before = timezone.now()
     answer = night.get(ADD)
     text = words(answer)
     assert "more than 1 in 10 people are affected" in text
     assert "Take the higher one" in text
     assert answer.content.decode().count('type="radio"') == 4
-    assert f'value="{timezone.now():%Y-%m-%dT%H:}' in answer.content.decode()
+    assert any(f'value="{at:%Y-%m-%dT%H:}' in answer.content.decode() for at in (before, timezone.now()))
 
 
 def test_it_is_declared_with_its_times_and_shown(night: Client) -> None:

@@ -43,7 +43,7 @@ def test_a_drain_stops_handing_out_work_and_can_be_taken_back() -> None:
 
 @pytest.mark.django_db
 def test_what_is_in_flight_is_counted_and_waited_for_no_longer_than_asked() -> None:
-    person = a_contact(lease_token=new_id(), lease_until=NOW + timedelta(hours=1))
+    person = a_contact(lease_token=new_id(), lease_until=timezone.now() + timedelta(hours=1))
     an_outbound(person, status="sending", in_flight_since=NOW)
     step = list(drains.drain(patience=0.2, stop=False))[1]
     assert not step.held
@@ -104,7 +104,7 @@ def test_a_time_of_day_is_the_next_one_of_that_name() -> None:
 
 @pytest.mark.django_db
 def test_a_step_that_failed_is_told_by_the_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
-    a_contact(lease_token=new_id(), lease_until=NOW + timedelta(hours=1))
+    a_contact(lease_token=new_id(), lease_until=timezone.now() + timedelta(hours=1))
     with pytest.raises(SystemExit) as ended:
         call_command("drain", "--timeout", "0")
     assert ended.value.code == 1

@@ -47,7 +47,7 @@ def test_a_vacuum_is_waited_for_and_no_search_with_it(people: tuple[User, User],
     factories.a_document("Fever", FEVER)
     restore = confirmed(a_dump(), people)
     schema = "public" if live else restore.new_database
-    held, seconds = threading.Event(), 1.5
+    held, seconds = threading.Event(), 6.0
 
     def vacuum() -> None:
         with databases.connect(postgres.live().database) as one, one.transaction():

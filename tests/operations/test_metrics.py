@@ -205,7 +205,7 @@ def test_with_redis_away_the_rest_is_told_in_time(client: Client, settings: Sett
     settings.CACHE_URL = "redis://127.0.0.1:1/1"
     started = time.monotonic()
     told = scrape(client)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert told[("redis_up", frozenset())] == 0
     assert told[("database_up", frozenset())] == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from datetime import timedelta
@@ -11,9 +12,11 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 
-from operations import backup_schedule, backups, tasks, tiers, wal
+from operations import backup_schedule, backups, locks, tasks, tiers, wal
+from operations import operator as operator_module
 from operations.models import Backup, Heartbeat
-from operations.operator import FIRST_SECONDS, NAME, Operator, ready
+from operations.operator import FIRST_SECONDS, LOCK, NAME, Operator, ready
+from tests.stack import eventually
 
 NOW = timezone.now()
 
@@ -40,6 +43,27 @@ def test_what_was_asked_for_is_made_and_verified_while_the_log_is_received() -> 
         operator.stopping.set()
         receiving.join(20)
     connection.close()
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("own_backups")
+def test_a_second_one_waits_for_the_first_and_takes_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr("operations.operator.ROUND_SECONDS", 0.05)
+    second, told = Operator(), list[str]()
+    monkeypatch.setattr(second, "operate", second.stopping.set)
+    monkeypatch.setattr(operator_module.log, "warning", told.append)
+    running = threading.Thread(target=second.run)
+    backups.folder().mkdir(parents=True, exist_ok=True)
+    with locks.held(backups.folder() / LOCK) as first:
+        assert first
+        running.start()
+        eventually(lambda: told, seconds=20, what="the second one to say that it waits")
+        assert running.is_alive()
+        assert not second.stopping.is_set()
+    running.join(20)
+    assert second.stopping.is_set()
+    assert told == ["another operator works in this folder; this one waits until it ends"]
 
 
 @pytest.mark.django_db

@@ -63,9 +63,9 @@ def test_a_look_that_hangs_or_fails_costs_its_own_line_only() -> None:
         return []
 
     started = time.monotonic()
-    found = look([Part("Slow", hangs), Part("Broken", fails), Part("Well", lambda: [Line("Well", "good", "x.")])], seconds=0.5)
+    found = look([Part("Slow", hangs), Part("Broken", fails), Part("Well", lambda: [Line("Well", "good", "x.")])], seconds=3)
     release.set()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     assert {line.name: line.state for line in found.lines} == {"Slow": "unknown", "Broken": "unknown", "Well": "good"}
     assert "Ramesh" not in report.text(found)
 

@@ -107,7 +107,7 @@ def test_a_status_is_said_with_what_to_do(status: int, said: str, provider: Prov
 def test_one_that_does_not_answer_is_given_up_and_does_not_trip_the_breaker(
     provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reach, "SECONDS", 0.3)
+    monkeypatch.setattr(reach, "SECONDS", 2.0)
     provider.hangs = True
     places = reach.ask(NOW)
     assert all("did not answer" in place.problem for place in places)

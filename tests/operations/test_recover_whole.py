@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -23,27 +21,6 @@ from tests.stack import Stack, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.matrix, pytest.mark.timeout(900)]
 PHONE = "919811100042"
-
-
-@contextmanager
-def operating(stack: Stack) -> Iterator[None]:
-    """The operator's process, where the program does not start it by itself."""
-    if stack.pid("manage.py operator"):
-        yield
-        return
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "operator"],
-        cwd=ROOT,
-        env=stack.variables,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(60)
 
 
 def manage(stack: Stack, *arguments: str) -> str:
@@ -79,17 +56,20 @@ def test_a_data_folder_that_is_gone_comes_back_from_the_off_site_copy_alone(tmp_
     stack = Stack(folder, WEB_PORT="8420", SANDBOX_PORT="8520", BURST_SECONDS="0.2", OFFSITE_URL=mnt.as_uri())
     try:
         stack.start()
-        with operating(stack):
-            eventually(lambda: _has_full(mnt), seconds=300, what="a full backup outside")
-            manage(stack, "recovery_kit", "--out", str(kit), "--passphrase-file", str(passphrase))
-            stack.says(PHONE, "How much water should I drink?")
-            stack.answers(PHONE, seconds=120)
-            count = stack.rows("SELECT count(*) FROM conversations_inboundmessage")[0][0]
-            chunks = stack.rows("SELECT count(*) FROM knowledge_chunk")[0][0]
-            # What people remember, and no copy holds.
-            password = (stack.keys / "admin_password").read_text()
-            last = _written_for(stack, seconds=65)
-            wipe(stack)
+        received = "SELECT 1 FROM pg_replication_slots WHERE active"
+        eventually(lambda: stack.rows(received), seconds=90, what="the operator to receive the log")
+        # Not the one of five minutes after the start: somebody asks for it.
+        manage(stack, "backup", "take", "full")
+        eventually(lambda: _has_full(mnt), seconds=300, what="a full backup outside")
+        manage(stack, "recovery_kit", "--out", str(kit), "--passphrase-file", str(passphrase))
+        stack.says(PHONE, "How much water should I drink?")
+        stack.answers(PHONE, seconds=120)
+        count = stack.rows("SELECT count(*) FROM conversations_inboundmessage")[0][0]
+        chunks = stack.rows("SELECT count(*) FROM knowledge_chunk")[0][0]
+        # What people remember, and no copy holds.
+        password = (stack.keys / "admin_password").read_text()
+        last = _written_for(stack, seconds=65)
+        wipe(stack)
         output = manage(stack, "recover", "--latest", "--kit", str(kit), "--from", str(mnt), "--passphrase-file", str(passphrase))
         assert "The log was replayed." in output
         (stack.keys / "admin_password").write_text(password)
@@ -106,11 +86,10 @@ def test_a_data_folder_that_is_gone_comes_back_from_the_off_site_copy_alone(tmp_
                 [sys.executable, "manage.py", "preflight"], cwd=ROOT, env=stack.variables, capture_output=True, text=True
             ).stdout
         )
-        with operating(stack):
-            mark = stack.data / "backups" / "full_backup_first"
-            eventually(lambda: not mark.exists(), seconds=300, what="a full backup of the new line")
-            full = "SELECT count(*) FROM operations_backup WHERE kind = 'full' AND status IN ('taken', 'verified')"
-            assert stack.rows(full)[0][0] == 2
+        mark = stack.data / "backups" / "full_backup_first"
+        eventually(lambda: not mark.exists(), seconds=300, what="a full backup of the new line")
+        full = "SELECT count(*) FROM operations_backup WHERE kind = 'full' AND status IN ('taken', 'verified')"
+        assert stack.rows(full)[0][0] == 2
     finally:
         stack.stop()
         embedded.stop(stack.data)

@@ -12,7 +12,7 @@ from tests.operations.on_duty import MINUTE, declared
 
 pytestmark = pytest.mark.django_db
 NOW = timezone.now()
-LATER = NOW + 60 * MINUTE
+LATER = NOW + 48 * 60 * MINUTE
 
 
 def test_a_change_says_what_it_was_and_what_it_became() -> None:

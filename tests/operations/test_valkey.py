@@ -57,7 +57,8 @@ def test_keys_are_counted_by_their_first_part_and_no_value_is_shown() -> None:
     assert "919810000001" not in str(found)
 
 
-def test_a_key_without_an_end_is_at_risk() -> None:
+def test_a_key_without_an_end_is_at_risk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(valkey, "SLOW_PING_MS", 60_000)
     assert valkey.look(NOW).state == "good"
     cache.set("forgotten:key", 1, timeout=None)
     found = valkey.look(NOW)

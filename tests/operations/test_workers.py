@@ -135,7 +135,8 @@ def test_silent_workers_are_told_from_a_broker_that_is_away(settings: Settings) 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_answers_is_a_sign_of_life() -> None:
+def test_a_worker_that_answers_is_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "PATIENCE", 5.0)
     with start_worker(
         current_app, pool="solo", perform_ping_check=False, hostname="indexing@here", queues=["indexing"], loglevel="ERROR"
     ):

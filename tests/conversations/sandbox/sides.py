@@ -54,7 +54,7 @@ class Graph:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5, trust_env=False)
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30, trust_env=False)
 
     def post(self, body: Any, *, number: str = NUMBER, **options: Any) -> httpx.Response:
         return self.client.post(f"/v26.0/{number}/messages", json=body, **options)
@@ -63,7 +63,7 @@ class Graph:
         return self.post({"messaging_product": "whatsapp", "to": to, "type": "text", "text": {"body": text}} | more)
 
 
-def until(true: Callable[[], object], seconds: float = 5) -> None:
+def until(true: Callable[[], object], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not happen in time"

