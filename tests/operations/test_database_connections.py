@@ -73,14 +73,17 @@ def test_after_an_hour_it_is_stuck_and_ending_it_is_the_first_button(stuck: psyc
     assert f"/{stuck.info.backend_pid}/end/" in later.steps[0].href
 
 
+def _held_up() -> list[list[str]]:
+    return table(database_connections.look(timezone.now()), "Who holds whom up")
+
+
 def test_who_waits_is_shown_with_who_holds_it_up() -> None:
     factories.a_contact()
     with another("worker-answers") as holder, another("dispatcher") as waiting:
         holder.execute("SELECT id FROM conversations_contact FOR UPDATE")
         thread = threading.Thread(target=lambda: waiting.execute("SELECT id FROM conversations_contact FOR UPDATE"))
         thread.start()
-        holds_up = lambda: table(database_connections.look(timezone.now()), "Who holds whom up")  # noqa: E731
-        eventually(holds_up, seconds=20, what="a connection that waits")
+        eventually(_held_up, seconds=20, what="a connection that waits")
         finding = database_connections.look(timezone.now())
         (row,) = table(finding, "Who holds whom up")
         assert row[0] == f"dispatcher ({waiting.info.backend_pid})"

@@ -176,22 +176,30 @@ def test_redis_that_refuses_is_503_and_the_database_is_still_told(client: Client
     assert "hunter2" not in answer.content.decode()
 
 
+def asked_three_times(client: Client) -> tuple[Any, float]:
+    """The last answer, and the seconds of the quickest: a busy machine may stop one of them for a while."""
+    took = []
+    for _ in range(3):
+        started = time.monotonic()
+        answer = client.get("/health/")
+        took.append(time.monotonic() - started)
+    return answer, min(took)
+
+
 def test_a_database_that_hangs_is_answered_within_three_seconds(
     client: Client, monkeypatch: pytest.MonkeyPatch, silent_port: int
 ) -> None:
     point_database(monkeypatch, host="127.0.0.1", port=silent_port)
-    started = time.monotonic()
-    answer = client.get("/health/")
-    assert time.monotonic() - started < 10
+    answer, seconds = asked_three_times(client)
+    assert seconds < 3
     assert answer.status_code == 503
     assert answer.json()["components"]["redis"]["status"] == "connected"
 
 
 def test_redis_that_hangs_is_answered_within_three_seconds(client: Client, settings: Settings, silent_port: int) -> None:
     settings.CACHE_URL = f"redis://127.0.0.1:{silent_port}/1"
-    started = time.monotonic()
-    answer = client.get("/health/")
-    assert time.monotonic() - started < 10
+    answer, seconds = asked_three_times(client)
+    assert seconds < 3
     assert answer.json()["components"]["redis"]["status"] == "unreachable"
 
 

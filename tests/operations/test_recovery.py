@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from operations import backups, postgres, recovery, wal
 from operations.models import Backup
+from tests.stack import eventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_backups")]
 
@@ -37,10 +38,7 @@ def caught_up() -> None:
 
 def nothing_to_lose() -> None:
     """The server writes log of its own now and then, which is received a moment later."""
-    until = time.monotonic() + 20
-    while wal.exposure(now=timezone.now()) != 0.0:
-        assert time.monotonic() < until, wal.receiving()
-        time.sleep(0.05)
+    eventually(lambda: wal.exposure(now=timezone.now()) == 0.0, seconds=20, what="all of the log to be received")
 
 
 def test_any_instant_between_a_backup_and_now_can_be_had() -> None:
