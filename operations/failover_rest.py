@@ -7,6 +7,7 @@ That piece is given to it only when the stream has ended and the copy was found 
 
 from __future__ import annotations
 
+import math
 import shutil
 import time
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from operations import backup_keys, offsite, offsite_reading, postgres, servers, standby_server, wal
-from operations.phrases import count
 from operations.standby_folder import Facts, Folder
 from operations.standby_server import Standing
 
@@ -83,7 +83,7 @@ def _fetch(folder: Folder, facts: Facts, standing: Standing, told: Callable[[str
 def _growing(folder: Folder, facts: Facts, standing: Standing) -> _Growing | None:
     here = _position(standing)
     places = [wal.folder(), *([folder.archive] if folder.archive.is_dir() else [])]
-    found = [each for place in places for each in wal.segments(place) if each.partial and each.number >= here >> 24]
+    found = [each for place in places for each in wal.segments(place) if each.partial and each.end > here]
     judged = [
         _Growing(each, last) for each in found if (last := _last_record(each, facts, standing)) is not None and last >= here
     ]
@@ -92,24 +92,23 @@ def _growing(folder: Folder, facts: Facts, standing: Standing) -> _Growing | Non
 
 def _last_record(segment: wal.Segment, facts: Facts, standing: Standing) -> int | None:
     """By PostgreSQL's own reader, which wants the piece under its whole name."""
-    with postgres.scratch(f"read-{segment.number}") as scratch:
+    with postgres.scratch(f"read-{segment.start}") as scratch:
         piece = scratch / segment.path.name.removesuffix(".partial")
         shutil.copyfile(segment.path, piece)
         postgres.home().give(piece)
-        here = standing.replayed if _position(standing) >> 24 == segment.number else None
-        start = here or f"{segment.number >> 8:X}/{(segment.number & 0xFF) << 24:X}"
+        here = standing.replayed if segment.start <= _position(standing) < segment.end else None
+        start = here or "{:X}/{:X}".format(*divmod(segment.start, 1 << 32))
         return max(map(wal.bytes_of, servers.records(piece, start=start, major=facts.major)), default=None)
 
 
 def _left(folder: Folder, standing: Standing, growing: _Growing | None) -> str:
     here = _position(standing)
-    whole = [each.number for place in (wal.folder(), folder.archive) if place.is_dir() for each in wal.segments(place)]
-    there = max(whole, default=-1)
-    if there > here >> 24:
-        return f"The received log goes {count(there - (here >> 24), 'piece', 'pieces')} of 16 MB further than this standby."
+    places = [place for place in (wal.folder(), folder.archive) if place.is_dir()]
+    ahead = [each.end for place in places for each in wal.segments(place) if each.start > here]
     if growing is not None and growing.last >= here:
-        return "The received log goes further than this standby, by less than 16 MB."
-    return ""
+        ahead.append(growing.segment.end)
+    more = math.ceil((max(ahead, default=here) - here) / 1_000_000)
+    return f"The received log goes further than this standby, by up to {more:,} MB." if ahead else ""
 
 
 def _position(standing: Standing) -> int:

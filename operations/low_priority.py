@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +13,9 @@ from django.db import connections
 
 # Not the lowest: on a machine that is always busy a backup still has to end.
 NICE = 10
+# So many times as long as it was kept waiting does a thread rest, that the others find a processor; no rest is longer than that.
+RESTS, LONGEST_SECONDS = 3, 1.0
+_thread = threading.local()
 
 
 def in_a_thread(step: Callable[[], None]) -> None:
@@ -26,6 +30,41 @@ def stand_back() -> None:
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
+        _thread.waited = _waited()
+
+
+def alike(step: Callable[[], None]) -> Callable[[], None]:
+    """To be run in another thread, which then stands back where this one does."""
+    if getattr(_thread, "waited", None) is None:
+        return step
+
+    def standing_back() -> None:
+        stand_back()
+        step()
+
+    return standing_back
+
+
+def give_way() -> None:
+    """To be called every few milliseconds of work. A thread that stands back rests where it was kept waiting for a processor:
+    the programs that feed it, of which the server's own have a usual priority, then wait for it too. On an idle machine, and
+    in any other thread, it does nothing."""
+    before: float | None = getattr(_thread, "waited", None)
+    if before is not None:
+        rest = min(LONGEST_SECONDS, RESTS * (_waited() - before))
+        if rest > 0:
+            time.sleep(rest)
+        _thread.waited = _waited()
+
+
+def _waited() -> float:
+    """Seconds that this thread was ready to run and found no processor, since it began (Linux, Documentation/scheduler/
+    sched-stats.rst). Zero where the kernel keeps no such statistics."""
+    try:
+        with open(f"/proc/self/task/{threading.get_native_id()}/schedstat") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError):
+        return 0.0
 
 
 def _standing_back(step: Callable[[], None]) -> None:

@@ -72,7 +72,7 @@ class LogCopies:
 
 
 def packed(path: Path) -> bytes:
-    """Compressed, then sealed: a piece is 16 MB and mostly repeats itself."""
+    """Compressed, then sealed: a piece has its whole size from the beginning, and what is not written yet is zeros."""
     sealed: bytes = pyrage.encrypt(zlib.compress(path.read_bytes(), 1), [backup_keys.recipient()])
     return sealed
 
@@ -87,8 +87,7 @@ def unpacked(data: bytes) -> bytes:
 
 def expire(place: offsite.Place, *, before: str) -> int:
     """Remove pieces that lie wholly before this position, such as 0/3000028; how many went."""
-    upper, lower = (int(part, 16) for part in before.split("/"))
-    limit = f"{upper:08X}{lower >> 24:08X}"
+    limit = wal.name_of(before, size=wal.segment_bytes())
     gone = 0
     for name in offsite.names(place, FOLDER)[1]:
         found = NAME.match(name)

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -121,9 +122,9 @@ def _check(folder: Path, backup: Backup) -> None:
 def fetch_log(place: offsite.Place, into: Path, *, start: str, system: str) -> Fetched:
     """Every piece from this position on, opened, and the newest of the one that was being written; what was received here of
     this server (its `system_identifier`) and had not gone out is added."""
-    number, unread = _number(start), dict[str, str]()
-    first = f"{number >> 8:08X}{number & 0xFF:08X}"
-    for name in offsite.names(place, offsite_log.FOLDER)[1]:
+    names, unread = offsite.names(place, offsite_log.FOLDER)[1], dict[str, str]()
+    first = wal.name_of(start, size=_segment_bytes(place, names))
+    for name in names:
         found = offsite_log.NAME.match(name)
         if found and (found["piece"].endswith(".history") or found["piece"][8:] >= first):
             try:
@@ -131,19 +132,29 @@ def fetch_log(place: offsite.Place, into: Path, *, start: str, system: str) -> F
             except offsite.NotOffsite as problem:
                 unread[found["piece"]] = str(problem)
     _fetch_growing(place, into, first=first)
-    here = _add_received(into, number=number, system=system)
+    here = _add_received(into, start=start, system=system)
     holes = [f"{piece}: {problem}" for piece, problem in unread.items() if not (into / piece).exists()]
-    holes += list(wal.gaps([each for each in wal.segments(into) if each.number >= number]))
+    holes += list(wal.gaps([each for each in wal.segments(into) if each.end > wal.bytes_of(start)]))
     return Fetched(len(wal.segments(into)), tuple(holes), here)
 
 
-def _add_received(into: Path, *, number: int, system: str) -> int:
+def _segment_bytes(place: offsite.Place, names: Sequence[str]) -> int:
+    """By the newest whole piece that opens; where three do not, the usual size, with which more than is needed is fetched."""
+    for name in sorted((each for each in names if not each.endswith(".history.age")), reverse=True)[:3]:
+        with contextlib.suppress(offsite.NotOffsite):
+            size = wal.bytes_said(_opened(place, f"{offsite_log.FOLDER}/{name}"))
+            if size is not None:
+                return size
+    return wal.USUAL_BYTES
+
+
+def _add_received(into: Path, *, start: str, system: str) -> int:
     """The disk of the database may be gone and that of the received log whole. What lies outside was read back and comes
     first; of the piece that was being written the one here is never the older."""
     taken = 0
     for each in wal.segments():
         whole = into / each.path.name.removesuffix(".partial")
-        if each.number < number or whole.exists() or wal.system_of(each.path) != system:
+        if each.end <= wal.bytes_of(start) or whole.exists() or wal.system_of(each.path) != system:
             continue
         shutil.copyfile(each.path, into / each.path.name)
         if not each.partial:
@@ -177,15 +188,9 @@ def _opened(place: offsite.Place, name: str) -> bytes:
 
 def cut_at_first_hole(folder: Path, *, start: str) -> None:
     """Take away what lies behind a hole: PostgreSQL would stop there all the same, and must not begin behind it."""
-    expected, broken = _number(start), False
+    expected, broken = wal.bytes_of(start), False
     for each in wal.segments(folder):
-        broken = broken or each.number > expected
+        broken = broken or each.start > expected
         if broken:
             each.path.unlink()
-        expected = max(expected, each.number + (0 if each.partial else 1))
-
-
-def _number(position: str) -> int:
-    """Of the piece that holds this position, as `wal.Segment` counts."""
-    upper, lower = (int(part, 16) for part in position.split("/"))
-    return upper * 0x100 + (lower >> 24)
+        expected = max(expected, each.start if each.partial else each.end)

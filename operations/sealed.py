@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import IO, Any, Protocol
 
 import pyrage
 
-from operations import backup_keys
+from operations import backup_keys, low_priority
 
 BLOCK = 1024 * 1024
 # A commit waits behind whatever stands before it at the disk: a large file goes there piece by piece, and never all at its end.
@@ -47,19 +48,23 @@ class Damaged(Exception):
     """One sentence: which file is not what the manifest says."""
 
 
-class _Steady:
-    """A file of which all but the last few MB are on the disk while it grows."""
+class Steady:
+    """A file of which all but the last few MB are on the disk while it grows. Whoever stands back gives way at each MB."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.waiting = file, 0
+        self.file, self.unsynced, self.since_way = file, 0, 0
 
     def write(self, data: bytes, /) -> None:
         self.file.write(data)
-        self.waiting += len(data)
-        if self.waiting >= SYNC_EVERY:
+        self.unsynced += len(data)
+        self.since_way += len(data)
+        if self.unsynced >= SYNC_EVERY:
             self.file.flush()
             os.fsync(self.file.fileno())
-            self.waiting = 0
+            self.unsynced = 0
+        if self.since_way >= BLOCK:
+            low_priority.give_way()
+            self.since_way = 0
 
 
 class _Counted(io.RawIOBase):
@@ -68,6 +73,7 @@ class _Counted(io.RawIOBase):
 
     def __init__(self, file: Any, told: Callable[[int], None] | None = None) -> None:
         self.file, self.hash, self.bytes, self.told = file, hashlib.sha256(), 0, told
+        self.since_way = 0
         self.problem: Exception | None = None
 
     def readable(self) -> bool:
@@ -86,6 +92,10 @@ class _Counted(io.RawIOBase):
         with self._kept():
             data: bytes = self.file.read(size if size >= 0 else BLOCK)
             self._note(data)
+            self.since_way += len(data)
+            if self.since_way >= BLOCK:
+                low_priority.give_way()
+                self.since_way = 0
         return data
 
     def write(self, data: Any) -> int:
@@ -120,7 +130,7 @@ def write(path: Path, source: Readable, *, told: Callable[[int], None] | None = 
     draft = path.with_name(path.name + ".tmp")
     plain = _Counted(source, told)
     with draft.open("wb") as file:
-        sealed = _Counted(_Steady(file))
+        sealed = _Counted(Steady(file))
         with _in_its_own_words(plain, sealed):
             pyrage.encrypt_io(plain, sealed, [backup_keys.recipient()])
         file.flush()
@@ -154,6 +164,36 @@ def read(path: Path, into: Writable, *, expected: Sealed) -> None:
         raise Damaged(f"{path.name} is not what it was when it was written.")
     if out.hash.hexdigest() != expected.plain_sha256:
         raise Damaged(f"{path.name} holds something else than was put into it.")
+
+
+@contextmanager
+def stream(path: Path, *, expected: Sealed) -> Iterator[IO[bytes]]:
+    """A file to be read from while a second thread opens it. What came out is good only when the block has ended well: what
+    the block left is read too, and every hash is compared."""
+    out, into = os.pipe()
+
+    def give() -> None:
+        with os.fdopen(into, "wb") as pipe:
+            read(path, pipe, expected=expected)
+
+    with ThreadPoolExecutor(1, thread_name_prefix="unsealing") as pool, os.fdopen(out, "rb") as pipe:
+        giving = pool.submit(low_priority.alike(give))
+        try:
+            yield pipe
+        except OSError:
+            pipe.close()  # a full disk is no reason to read on
+            raise
+        except Exception:  # what came did not make sense: the hashes may say why
+            _drain(pipe)
+            giving.result()
+            raise
+        _drain(pipe)
+        giving.result()
+
+
+def _drain(pipe: IO[bytes]) -> None:
+    while pipe.read(BLOCK):
+        pass
 
 
 def check(path: Path, *, expected: Sealed) -> None:

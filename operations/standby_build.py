@@ -263,11 +263,12 @@ def _archive(folder: Folder, base: Backup, reserved: str, told: Report) -> Path:
 
 def _reaches(place: Path, start: str, reserved: str) -> None:
     """Raises NoWal unless every piece lies there from the one position up to the piece that holds the other."""
-    first, last = wal.number_of(start), wal.number_of(reserved)
-    if last <= first:
+    begin = wal.bytes_of(reserved)
+    begin -= begin % wal.segment_bytes(place)
+    if begin <= wal.bytes_of(start):
         return
     wal.unbroken_from(start, place)
-    if max((each.number for each in wal.segments(place) if not each.partial), default=-1) < last - 1:
+    if max((each.end for each in wal.segments(place) if not each.partial), default=0) < begin:
         raise wal.NoWal("The received log ends before the one that the live server keeps: does `manage.py operator` run?")
 
 

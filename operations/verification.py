@@ -26,7 +26,8 @@ from operations.models import Backup
 log = structlog.get_logger(__name__)
 BLOCK = 1024 * 1024
 STEP = "restoring it to check it"
-# Of what is in the files, a packed and an unpacked copy; a dump grows when it is loaded. And an empty server with its log.
+# Of what is in the files: the parts and what they are put together to; a dump grows when it is loaded. And an empty server with
+# its log.
 ROOM, SMALLEST_SERVER = 3, 150_000_000
 
 
@@ -167,17 +168,28 @@ def materialise(backup: Backup, place: Path) -> Path:
     return cluster
 
 
+class _Tar(tarfile.TarFile):
+    """Its files go to the disk piece by piece: a large one that goes there at its end holds up every commit."""
+
+    def makefile(self, tarinfo: tarfile.TarInfo, targetpath: Any) -> None:
+        source = self.extractfile(tarinfo)
+        assert source is not None  # only for a file is this called
+        with open(targetpath, "wb") as file:
+            shutil.copyfileobj(source, sealed.Steady(file), BLOCK)
+
+
 def _unpacked(backup: Backup, target: Path) -> Path:
     home = postgres.home()
     target.mkdir(mode=0o700)
     entry = sealed.Sealed(**backups.read_manifest(backup.pk)["files"][0])
-    plain = target.with_suffix(".tar")
-    with plain.open("w+b") as file:
-        sealed.read(backups.place(backup) / entry.name, file, expected=entry)
-        file.seek(0)
-        with tarfile.open(fileobj=file) as tar:
+    try:
+        with (
+            sealed.stream(backups.place(backup) / entry.name, expected=entry) as file,
+            _Tar.open(fileobj=file, mode="r|", bufsize=BLOCK) as tar,
+        ):
             tar.extractall(target, filter="data")
-    plain.unlink()
+    except tarfile.TarError as error:
+        raise NotGood(f"{entry.name} holds no archive that can be unpacked.") from error
     for each in (target, *target.rglob("*")):
         each.chmod(0o700 if each.is_dir() else 0o600)
         home.give(each)

@@ -6,10 +6,10 @@ would fill the disk and is watched. What is received lies in the servers' own fo
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -22,6 +22,10 @@ from operations import postgres
 
 # Also the name that commits wait for.
 SLOT = "jeevo_receiver"
+# PostgreSQL's own size, for a folder that does not say: a server may have been made with another (`initdb --wal-segsize`).
+USUAL_BYTES = 16 * 1024 * 1024
+_HEAD_BYTES = 36
+_SIZES = frozenset(2**power for power in range(20, 31))
 _SEGMENT = re.compile(r"^([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})(\.partial)?$")
 # What pg_stat_replication knows is hidden from ordinary accounts; the slot stands where the receiver last wrote to its disk.
 _STATE = """
@@ -50,8 +54,11 @@ class Receiving:
 
 @dataclass(frozen=True)
 class Segment:
+    """`start` and `end`: which bytes of the log it has room for, as `bytes_of` counts them."""
+
     timeline: int
-    number: int
+    start: int
+    end: int
     partial: bool
     path: Path
 
@@ -60,7 +67,7 @@ def folder() -> Path:
     return postgres.home().make("wal")
 
 
-@contextmanager
+@contextlib.contextmanager
 def received() -> Iterator[postgres.Running]:
     """The receiver, running until the block ends. It ends by itself when the connection does: whoever keeps it looks."""
     ensure_slot()
@@ -115,13 +122,33 @@ def exposure(*, now: datetime) -> float | None:
 
 
 def segments(place: Path | None = None) -> list[Segment]:
-    found = []
-    for path in (place or folder()).iterdir():
-        name = _SEGMENT.match(path.name)
-        if name:
-            number = int(name[2], 16) * 0x100 + int(name[3], 16)
-            found.append(Segment(int(name[1], 16), number, bool(name[4]), path))
-    return sorted(found, key=lambda each: (each.timeline, each.number, each.partial))
+    """Those of one server, whose segments are of one size."""
+    names = [name for path in (place or folder()).iterdir() if (name := _SEGMENT.match(path.name))]
+    size, found = segment_bytes(place), []
+    for name in names:
+        start = int(name[2], 16) << 32 | int(name[3], 16) * size
+        found.append(Segment(int(name[1], 16), start, start + size, bool(name[4]), (place or folder()) / name[0]))
+    return sorted(found, key=lambda each: (each.timeline, each.start, each.partial))
+
+
+def segment_bytes(place: Path | None = None) -> int:
+    """How large the server of the newest piece makes its pieces. Where none of them says, the usual size; in place of a smaller
+    one it only ever takes a piece for older than it is."""
+    names = sorted((path for path in (place or folder()).iterdir() if _SEGMENT.match(path.name)), reverse=True)
+    return next(filter(None, map(_said_bytes, names)), USUAL_BYTES)
+
+
+def _said_bytes(piece: Path) -> int | None:
+    """None for one that holds nothing yet, and for one whose beginning is damaged."""
+    with contextlib.suppress(FileNotFoundError), piece.open("rb") as file:  # finished or removed meanwhile
+        return bytes_said(file.read(_HEAD_BYTES))
+    return None
+
+
+def bytes_said(head: bytes) -> int | None:
+    """By the header of the first page (XLogLongPageHeaderData)."""
+    size = int.from_bytes(head[32:36], sys.byteorder)
+    return size if size in _SIZES else None
 
 
 def histories() -> list[Path]:
@@ -133,7 +160,7 @@ def system_of(piece: Path) -> str:
     """The `system_identifier` of the server that wrote this piece, from the header of its first page (XLogLongPageHeaderData);
     recovery would stop at a piece of another server."""
     with piece.open("rb") as file:
-        head = file.read(32)
+        head = file.read(_HEAD_BYTES)
     return str(int.from_bytes(head[24:32], sys.byteorder))
 
 
@@ -142,11 +169,11 @@ def gaps(found: list[Segment]) -> Iterator[str]:
     for before, after in pairwise(found):
         if after.timeline != before.timeline:
             continue
-        if after.number > before.number + 1:
-            missing = after.number - before.number - 1
+        if after.start > before.end:
+            missing = (after.start - before.end) // (before.end - before.start)
             pieces = "1 piece of the log is" if missing == 1 else f"{missing} pieces of the log are"
             yield f"{pieces} missing after {before.path.name}."
-        if before.partial and after.number > before.number:
+        if before.partial and after.start > before.start:
             yield f"{before.path.name} was never finished."
 
 
@@ -156,16 +183,16 @@ def bytes_of(position: str) -> int:
     return upper << 32 | lower
 
 
-def number_of(position: str) -> int:
-    """Of the piece that holds this position, such as 0/3000028."""
-    return bytes_of(position) >> 24
+def name_of(position: str, *, size: int) -> str:
+    """Of the piece that holds this position, without its timeline: 16 digits."""
+    upper, lower = divmod(bytes_of(position), 1 << 32)
+    return f"{upper:08X}{lower // size:08X}"
 
 
 def unbroken_from(start: str, place: Path | None = None) -> None:
     """Raises NoWal unless the received log goes on without a hole from this position, such as 0/3000028."""
-    number = number_of(start)
-    wanted = [each for each in segments(place) if each.number >= number]
-    if not wanted or wanted[0].number > number:
+    wanted = [each for each in segments(place) if each.end > bytes_of(start)]
+    if not wanted or wanted[0].start > bytes_of(start):
         raise NoWal("The log does not reach back to the backup: take a new full backup; earlier instants are lost.")
     for problem in gaps(wanted):
         raise NoWal(problem)
@@ -173,8 +200,7 @@ def unbroken_from(start: str, place: Path | None = None) -> None:
 
 def expire(before: str, place: Path | None = None) -> int:
     """Remove what lies wholly before this position; the number of files that went."""
-    number = number_of(before)
-    gone = [each for each in segments(place) if each.number < number]
+    gone = [each for each in segments(place) if each.end <= bytes_of(before)]
     for each in gone:
         each.path.unlink()
     return len(gone)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,6 +91,4 @@ def _complete(page: Page) -> None:
     page.get_by_label("Why end with open lines").fill("Figures are looked at tomorrow")
     page.get_by_role("button", name="Complete the window").click()
     expect(page.get_by_text("Completed").first).to_be_visible()
-    expect(page.get_by_role("listitem").filter(has_text="All services run")).to_contain_text(
-        re.compile("Done|No sign of life|broker does not answer")  # asked once, when a worker may be busy
-    )
+    expect(page.get_by_role("listitem").filter(has_text="All services run")).to_contain_text("Done")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from jeevo import supervisor
-from jeevo.embedded_postgres import SETTINGS
+from jeevo.embedded_postgres import INITDB, SETTINGS
 from jeevo.environment import read
 from tests.jeevo.containers import COMPOSE, OURS, ROOT, SERVICES, command, filled_in
 
@@ -142,8 +142,20 @@ def test_the_database_keeps_its_data_where_postgres_18_puts_it() -> None:
 
 def test_the_database_is_ready_for_backups_and_logs_no_words() -> None:
     embedded = dict(re.findall(r"^(\w+) = '?([^'\n]*)'?$", SETTINGS, re.MULTILINE))
-    same = ("wal_", "summarize_", "max_slot_", "log_parameter", "log_min", "log_statement", "log_error")
+    same = (
+        "wal_",
+        "summarize_",
+        "max_slot_",
+        "min_wal_",
+        "max_wal_size",
+        "log_parameter",
+        "log_min",
+        "log_statement",
+        "log_error",
+    )
     assert flags("db") == {name: value for name, value in embedded.items() if name.startswith(same)}
+    made_with = set(SERVICES["db"]["environment"]["POSTGRES_INITDB_ARGS"].split())
+    assert made_with == {each for each in INITDB if not each.startswith(("--username", "--auth", "--no-instructions"))}
 
 
 @pytest.mark.parametrize("store", sorted(STORES))

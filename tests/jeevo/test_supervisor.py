@@ -21,6 +21,7 @@ import pytest
 
 from jeevo import embedded, environment, supervisor
 from jeevo.processes import Child, Interruptions, Processes, ending
+from tests.jeevo.place import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -117,13 +118,6 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 # ---- keeping ---------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import stat
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,68 @@ def test_one_that_is_lower_already_stays_there() -> None:
         assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == 15
 
     low_priority.in_a_thread(look)
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds of each rest, for a thread that was kept waiting for 20 ms, 5 s and not at all before each."""
+    waited, found = iter([0.0, 0.02, 1.0, 6.0, 6.5, 6.5, 6.5]), list[float]()
+    monkeypatch.setattr(low_priority, "_waited", lambda: next(waited))
+    monkeypatch.setattr(time, "sleep", found.append)
+    return found
+
+
+@linux
+def test_who_stands_back_rests_three_times_as_long_as_it_was_kept_waiting(rests: list[float]) -> None:
+    def work() -> None:
+        for _ in range(3):
+            low_priority.give_way()
+
+    low_priority.in_a_thread(work)
+    assert rests == [pytest.approx(0.06), low_priority.LONGEST_SECONDS]
+
+
+@linux
+def test_a_second_thread_stands_back_where_the_first_does(rests: list[float]) -> None:
+    def in_a_second(step: Callable[[], None]) -> None:
+        second = threading.Thread(target=low_priority.alike(step))
+        second.start()
+        second.join()
+
+    in_a_second(low_priority.give_way)
+    assert rests == []
+    low_priority.in_a_thread(lambda: in_a_second(low_priority.give_way))
+    assert rests == [low_priority.LONGEST_SECONDS]
+
+
+def test_nobody_else_rests(rests: list[float]) -> None:
+    low_priority.give_way()
+    assert rests == []
+
+
+@linux
+def test_the_kernel_says_how_long_a_thread_was_kept_waiting() -> None:
+    """Beside as many others as there are processors, and twice more, it cannot run all the time."""
+    spin = "import time; end = time.monotonic() + 30\nwhile time.monotonic() < end: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(3 * (os.cpu_count() or 1))]
+    try:
+        before, until = low_priority._waited(), time.monotonic() + 20
+        while low_priority._waited() - before < 0.01:
+            assert time.monotonic() < until, "it was never kept waiting"
+    finally:
+        for each in others:
+            each.kill()
+            each.wait()
+
+
+def test_a_file_gives_way_at_each_megabyte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = list[int]()
+    monkeypatch.setattr(low_priority, "give_way", lambda: times.append(1))
+    with (tmp_path / "large").open("wb") as file:
+        steady = sealed.Steady(file)
+        for _ in range(64):
+            steady.write(bytes(64 * 1024))
+    assert len(times) == 4
 
 
 @pytest.mark.django_db

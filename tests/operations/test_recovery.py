@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -115,8 +116,12 @@ def test_an_instant_that_cannot_be_had_is_refused_with_the_one_that_can() -> Non
         recovery.base_for(now - timedelta(days=1))
 
 
-def a_segment(place: Path, name: str) -> None:
-    (place / name).touch()
+def a_segment(place: Path, name: str, *, size: int | None = None) -> None:
+    """With as much of the header of its first page as tells its size, or with nothing in it."""
+    (place / name).write_bytes(bytes(32) + size.to_bytes(4, sys.byteorder) if size else b"")
+
+
+MB = 1024 * 1024
 
 
 def test_a_hole_in_the_log_is_seen_before_anything_is_restored(tmp_path: Path) -> None:
@@ -135,6 +140,52 @@ def test_a_segment_that_was_never_finished_is_a_hole(tmp_path: Path) -> None:
     for name in ("000000010000000000000003.partial", "000000010000000000000004"):
         a_segment(tmp_path, name)
     assert list(wal.gaps(wal.segments(tmp_path))) == ["000000010000000000000003.partial was never finished."]
+
+
+@pytest.mark.parametrize(("size", "last"), [(MB, "FFF"), (4 * MB, "3FF"), (16 * MB, "0FF"), (1024 * MB, "003")])
+def test_a_segment_has_the_size_that_its_server_gave_it(tmp_path: Path, size: int, last: str) -> None:
+    for name in (f"0000000100000000{last:0>8}", "000000010000000100000000"):
+        a_segment(tmp_path, name, size=size)
+    a_segment(tmp_path, "000000010000000100000001.partial")  # nothing is written in it yet
+    assert [(each.start, each.end) for each in wal.segments(tmp_path)] == [
+        ((1 << 32) - size, 1 << 32),
+        (1 << 32, (1 << 32) + size),
+        ((1 << 32) + size, (1 << 32) + 2 * size),
+    ]
+    assert list(wal.gaps(wal.segments(tmp_path))) == []
+    wal.unbroken_from(f"0/{(1 << 32) - size:X}", tmp_path)
+    with pytest.raises(wal.NoWal, match="does not reach back"):
+        wal.unbroken_from(f"0/{(1 << 32) - size - 1:X}", tmp_path)
+    assert wal.name_of("0/FFFFFFFF", size=size) == f"00000000{last:0>8}"
+    assert wal.expire(f"1/{size - 1:X}", tmp_path) == 1
+    assert wal.expire(f"1/{size:X}", tmp_path) == 1
+
+
+def test_pieces_that_are_missing_are_counted_in_their_own_size(tmp_path: Path) -> None:
+    for name in ("000000010000000000000001", "000000010000000000000005"):
+        a_segment(tmp_path, name, size=4 * MB)
+    assert list(wal.gaps(wal.segments(tmp_path))) == ["3 pieces of the log are missing after 000000010000000000000001."]
+
+
+def test_a_header_that_names_no_size_is_passed_over(tmp_path: Path) -> None:
+    a_segment(tmp_path, "000000010000000000000001", size=4 * MB)
+    a_segment(tmp_path, "000000010000000000000002", size=3 * MB)
+    assert wal.segment_bytes(tmp_path) == 4 * MB
+    (tmp_path / "000000010000000000000001").unlink()
+    assert wal.segment_bytes(tmp_path) == wal.USUAL_BYTES
+
+
+def test_our_own_server_has_small_ones() -> None:
+    with wal.received():
+        caught_up()
+        pieces = wal.segments()
+        assert pieces[-1].path.stat().st_size == pieces[-1].end - pieces[-1].start == wal.segment_bytes() == 4 * MB
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_current_wal_lsn()::text, substr(pg_walfile_name(pg_current_wal_lsn()), 9)")
+            position, name = cursor.fetchone()
+            cursor.execute("SHOW max_wal_size")
+            assert cursor.fetchone() == ("1GB",)
+        assert wal.name_of(position, size=4 * MB) == name
 
 
 def test_the_last_segment_of_a_log_file_is_followed_by_the_first_of_the_next(tmp_path: Path) -> None:
