@@ -14,7 +14,7 @@ from django.db import connections
 # Not the lowest: on a machine that is always busy a backup still has to end.
 NICE = 10
 # So many times as long as it was kept waiting does a thread rest, that the others find a processor; no rest is longer than that.
-RESTS, LONGEST_SECONDS = 3, 1.0
+RESTS, LONGEST_SECONDS = 6, 1.0
 _thread = threading.local()
 
 
