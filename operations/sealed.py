@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -170,14 +171,15 @@ def read(path: Path, into: Writable, *, expected: Sealed) -> None:
 def stream(path: Path, *, expected: Sealed) -> Iterator[IO[bytes]]:
     """A file to be read from while a second thread opens it. What came out is good only when the block has ended well: what
     the block left is read too, and every hash is compared."""
-    out, into = os.pipe()
+    out, into = (os.fdopen(end, mode) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True))
+    feed = low_priority.alike(partial(read, path, into, expected=expected))
 
     def give() -> None:
-        with os.fdopen(into, "wb") as pipe:
-            read(path, pipe, expected=expected)
+        with into:  # closed whatever happens: else the other end would wait for ever
+            feed()
 
-    with ThreadPoolExecutor(1, thread_name_prefix="unsealing") as pool, os.fdopen(out, "rb") as pipe:
-        giving = pool.submit(low_priority.alike(give))
+    with ThreadPoolExecutor(1, thread_name_prefix="unsealing") as pool, out as pipe:
+        giving = pool.submit(give)
         try:
             yield pipe
         except OSError:
