@@ -23,7 +23,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from operations import backup_keys, contents, kept_files, postgres, sealed
+from operations import backup_keys, contents, kept_files, postgres, sealed, wal
 from operations.locks import held
 from operations.models import Backup, Protection
 from operations.tar_watch import TarWatch
@@ -206,8 +206,6 @@ def _base(backup: Backup, draft: Path) -> dict[str, Any]:
     arguments = ["--pgdata=-", "--format=tar", "--wal-method=fetch", "--checkpoint=fast", "--manifest-checksums=SHA256"]
     if backup.parent is not None:
         arguments.append(f"--incremental={place(backup.parent) / PG_MANIFEST}")
-    # A little before where recovery will begin: the checkpoint that the copy starts with comes after it.
-    position = _redo()
     before = _counts()
     _step(backup, "copying the server's files")
     files: list[sealed.Sealed] = []
@@ -220,7 +218,11 @@ def _base(backup: Backup, draft: Path) -> dict[str, Any]:
         raise NotTaken("pg_basebackup sent no manifest: the backup could not be checked and was not kept.")
     # File names and hashes only; the next incremental backup is told by it what has changed.
     (draft / PG_MANIFEST).write_bytes(watch.found)
-    return _manifest(backup, files, major=major) | {"started_from": position, "before": before, "after": _counts()}
+    return _manifest(backup, files, major=major) | {
+        "started_from": _started_from(watch.found),
+        "before": before,
+        "after": _counts(),
+    }
 
 
 def _dump(backup: Backup, draft: Path) -> dict[str, Any]:
@@ -297,10 +299,9 @@ def read_manifest(key: UUID | str) -> dict[str, Any]:
     return found
 
 
-def _redo() -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT redo_lsn::text FROM pg_control_checkpoint()")
-        return str(cursor.fetchone()[0])
+def _started_from(manifest: bytes) -> str:
+    """The first position of the log that the copy needs, by PostgreSQL's own manifest ("WAL-Ranges")."""
+    return str(min((each["Start-LSN"] for each in json.loads(manifest)["WAL-Ranges"]), key=wal.bytes_of))
 
 
 def _counts() -> contents.Counts:

@@ -255,7 +255,10 @@ def _finish_piece() -> None:
     caught_up()
     with connection.cursor() as cursor:
         # Only the server's account may end a piece of the log by name; a piece's worth of changes does it as well.
-        cursor.execute("SELECT count(pg_logical_emit_message(false, 'jeevo', repeat('x', 100000))) FROM generate_series(1, 170)")
+        many = wal.segment_bytes() // 100_000 + 1
+        cursor.execute(
+            "SELECT count(pg_logical_emit_message(false, 'jeevo', repeat('x', 100000))) FROM generate_series(1, %s)", [many]
+        )
     caught_up()
 
 
