@@ -190,7 +190,7 @@ def _chain(base: Backup) -> list[Backup]:
 
 
 def room(scratch: Path, chain: list[Backup]) -> None:
-    """The parts as one file and unpacked, and what they are put together to."""
+    """The parts, what they are put together to, and as much again for what comes after."""
     needed = 3 * sum(int(entry["plain_bytes"]) for each in chain for entry in each.manifest["files"])
     free = shutil.disk_usage(scratch).free
     if free < needed:

@@ -15,6 +15,8 @@ from django.db import connections
 NICE = 10
 # So many times as long as it was kept waiting does a thread rest, that the others find a processor; no rest is longer than that.
 RESTS, LONGEST_SECONDS = 6, 1.0
+# The kernel is asked no more often than after so much work.
+WORK_BYTES = 1024 * 1024
 _thread = threading.local()
 
 
@@ -30,7 +32,7 @@ def stand_back() -> None:
     if sys.platform == "linux":  # where a thread has a priority of its own
         thread = threading.get_native_id()
         os.setpriority(os.PRIO_PROCESS, thread, max(NICE, os.getpriority(os.PRIO_PROCESS, thread)))
-        _thread.waited = _waited()
+        _thread.waited, _thread.worked = _waited(), 0
 
 
 def alike(step: Callable[[], None]) -> Callable[[], None]:
@@ -45,16 +47,19 @@ def alike(step: Callable[[], None]) -> Callable[[], None]:
     return standing_back
 
 
-def give_way() -> None:
-    """To be called every few milliseconds of work. A thread that stands back rests where it was kept waiting for a processor:
-    the programs that feed it, of which the server's own have a usual priority, then wait for it too. On an idle machine, and
-    in any other thread, it does nothing."""
+def give_way(worked: int) -> None:
+    """To be called after each piece of work, with its bytes. A thread that stands back rests where it was kept waiting for a
+    processor: the programs that feed it, of which the server's own have a usual priority, then wait for it too. Where nothing
+    was waited for, and in any other thread, it does nothing."""
     before: float | None = getattr(_thread, "waited", None)
-    if before is not None:
+    if before is None:
+        return
+    _thread.worked += worked
+    if _thread.worked >= WORK_BYTES:
         rest = min(LONGEST_SECONDS, RESTS * (_waited() - before))
         if rest > 0:
             time.sleep(rest)
-        _thread.waited = _waited()
+        _thread.waited, _thread.worked = _waited(), 0
 
 
 def _waited() -> float:

@@ -50,22 +50,19 @@ class Damaged(Exception):
 
 
 class Steady:
-    """A file of which all but the last few MB are on the disk while it grows. Whoever stands back gives way at each MB."""
+    """A file of which all but the last few MB are on the disk while it grows. Whoever stands back gives way."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        self.file, self.unsynced, self.since_way = file, 0, 0
+        self.file, self.unsynced = file, 0
 
     def write(self, data: bytes, /) -> None:
         self.file.write(data)
         self.unsynced += len(data)
-        self.since_way += len(data)
         if self.unsynced >= SYNC_EVERY:
             self.file.flush()
             os.fsync(self.file.fileno())
             self.unsynced = 0
-        if self.since_way >= BLOCK:
-            low_priority.give_way()
-            self.since_way = 0
+        low_priority.give_way(len(data))
 
 
 class _Counted(io.RawIOBase):
@@ -74,7 +71,6 @@ class _Counted(io.RawIOBase):
 
     def __init__(self, file: Any, told: Callable[[int], None] | None = None) -> None:
         self.file, self.hash, self.bytes, self.told = file, hashlib.sha256(), 0, told
-        self.since_way = 0
         self.problem: Exception | None = None
 
     def readable(self) -> bool:
@@ -93,10 +89,7 @@ class _Counted(io.RawIOBase):
         with self._kept():
             data: bytes = self.file.read(size if size >= 0 else BLOCK)
             self._note(data)
-            self.since_way += len(data)
-            if self.since_way >= BLOCK:
-                low_priority.give_way()
-                self.since_way = 0
+            low_priority.give_way(len(data))
         return data
 
     def write(self, data: Any) -> int:
@@ -178,18 +171,18 @@ def stream(path: Path, *, expected: Sealed) -> Iterator[IO[bytes]]:
         with into:  # closed whatever happens: else the other end would wait for ever
             feed()
 
-    with ThreadPoolExecutor(1, thread_name_prefix="unsealing") as pool, out as pipe:
+    with ThreadPoolExecutor(1, thread_name_prefix="unsealing") as pool, out:
         giving = pool.submit(give)
         try:
-            yield pipe
+            yield out
         except OSError:
-            pipe.close()  # a full disk is no reason to read on
+            out.close()  # a full disk is no reason to read on
             raise
         except Exception:  # what came did not make sense: the hashes may say why
-            _drain(pipe)
+            _drain(out)
             giving.result()
             raise
-        _drain(pipe)
+        _drain(out)
         giving.result()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -123,19 +123,28 @@ def exposure(*, now: datetime) -> float | None:
 
 def segments(place: Path | None = None) -> list[Segment]:
     """Those of one server, whose segments are of one size."""
-    names = [name for path in (place or folder()).iterdir() if (name := _SEGMENT.match(path.name))]
-    size, found = segment_bytes(place), []
-    for name in names:
+    paths, found = _pieces(place), []
+    size = _bytes_of_each(paths)
+    for path in paths:
+        name = _SEGMENT.match(path.name)
+        assert name is not None
         start = int(name[2], 16) << 32 | int(name[3], 16) * size
-        found.append(Segment(int(name[1], 16), start, start + size, bool(name[4]), (place or folder()) / name[0]))
+        found.append(Segment(int(name[1], 16), start, start + size, bool(name[4]), path))
     return sorted(found, key=lambda each: (each.timeline, each.start, each.partial))
 
 
 def segment_bytes(place: Path | None = None) -> int:
     """How large the server of the newest piece makes its pieces. Where none of them says, the usual size; in place of a smaller
     one it only ever takes a piece for older than it is."""
-    names = sorted((path for path in (place or folder()).iterdir() if _SEGMENT.match(path.name)), reverse=True)
-    return next(filter(None, map(_said_bytes, names)), USUAL_BYTES)
+    return _bytes_of_each(_pieces(place))
+
+
+def _pieces(place: Path | None) -> list[Path]:
+    return sorted(path for path in (place or folder()).iterdir() if _SEGMENT.match(path.name))
+
+
+def _bytes_of_each(pieces: Sequence[Path]) -> int:
+    return next(filter(None, map(_said_bytes, reversed(pieces))), USUAL_BYTES)
 
 
 def _said_bytes(piece: Path) -> int | None:

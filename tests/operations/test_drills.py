@@ -67,8 +67,8 @@ class TestOnARealServer:
         steps = [drill.materialise_seconds, drill.recover_seconds, drill.compare_seconds]
         assert all(took is not None and took > 0 for took in steps)
         assert drill.rto_seconds is not None
-        # Both steps and what lies between them, which waits for the disk too.
-        assert drill.rto_seconds == pytest.approx(sum(took or 0 for took in steps[:2]), abs=10)
+        # Both steps, rounded, and what lies between them.
+        assert -0.1 < drill.rto_seconds - sum(took or 0 for took in steps[:2]) < 10
         assert drill.rpo_seconds is not None
         assert 0 < drill.rpo_seconds < 60
         assert drill.exposure_seconds == pytest.approx(0, abs=5)
